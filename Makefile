@@ -1,0 +1,59 @@
+# The contributor's menu. `make run` and `make test` each work as the first and
+# only command on a fresh machine that has Python and make.
+
+.DEFAULT_GOAL := help
+SETUP := deploy/local/setup.sh
+BIN := .venv/bin
+
+# Options for pytest: make test ARGS="-k majority -x"
+ARGS ?=
+
+.PHONY: help
+help: ## this menu
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup: ## .venv with everything requirements.lock names (about a minute, then instant)
+	@$(SETUP) python
+
+.PHONY: run
+run: setup ## the whole system, live, replaying a historical roll call
+	@$(BIN)/tellers demo
+
+.PHONY: test
+test: setup test-tools ## the whole suite; ARGS goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-tools
+test-tools: ## what the tests meet beside Python: Chromium, fonts, redis-server
+	@$(SETUP) test-tools
+
+.PHONY: check
+check: setup ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: bench
+bench: setup ## measure latency and throughput on this machine
+	@$(BIN)/python -m tests.bench
+
+.PHONY: format
+format: setup ## put the code in shape, mend what ruff can mend
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+# No address of an index may stand in the lock, so that it installs from any mirror.
+.PHONY: lock
+lock: setup ## newest versions of everything into requirements.lock
+	$(BIN)/uv lock --upgrade
+	$(BIN)/uv export --quiet --frozen --all-groups --no-emit-workspace \
+		--no-annotate --no-header --output-file requirements.lock
+	@! grep -n '://' requirements.lock
+	@$(SETUP) python
+
+.PHONY: clean
+clean: ## remove .venv and caches; the votes in data/ stay
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Tallies out to the public: HTTP, SSE, WebSocket and the pages."""

@@ -1,0 +1,1 @@
+"""Events in, projections out: counts and verdict, published and archived."""

@@ -1,0 +1,1 @@
+"""The SDK for subscribers: live tallies, resumed after a gap, verified."""

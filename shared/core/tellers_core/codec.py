@@ -1,0 +1,176 @@
+"""Bytes of the log <-> events. Refuses what it does not know.
+
+An entry holds one CloudEvents 1.0 JSON object in canonical form (RFC 8785: keys sorted,
+no white space), without `epoch`: that belongs to the log, not to the event, so that a
+log restored from the archive has the same bytes. The append script, which alone knows
+the sequence number and the version, writes them into the gap between `head` and `tail`:
+
+    {"data":{...},"datacontenttype":"application/json","id":"ga-    <- head
+    0000000000000042","rollcall":"es-11-1","rollcallversion":38,"sequence":"0000...42
+    ","source":"/chambers/ga","specversion":"1.0",...}              <- tail
+"""
+
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from tellers_core.errors import CorruptHistory
+from tellers_core.events import WIRE_NAMES, Event
+from tellers_core.upcasters import UPCASTERS, Upcasters, upcast
+
+TYPE_PREFIX = "org.tellers."
+SEQUENCE_DIGITS = 16
+_EPOCH_GAP = b'"datacontenttype":"application/json",'
+
+_canonical = msgspec.json.Encoder(order="sorted")
+
+
+class LogName(NamedTuple):
+    """One ordered log: a chamber's own, or that of its rehearsals."""
+
+    chamber: str
+    rehearsal: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.chamber}/rehearsal" if self.rehearsal else self.chamber
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents `source`: a subscriber cannot mix the two."""
+        return f"/chambers/{self}"
+
+    @classmethod
+    def parse(cls, text: str) -> "LogName":
+        """The name written by `str` or `source`."""
+        chamber, _, rehearsal = text.removeprefix("/chambers/").partition("/")
+        return cls(chamber, bool(rehearsal))
+
+
+class Template(NamedTuple):
+    """An encoded event that still lacks its sequence number and version."""
+
+    head: bytes
+    tail: bytes
+
+    def filled(self, roll_call: str, seq: int, version: int) -> bytes:
+        """The entry as the append script writes it."""
+        sequence = b"%0*d" % (SEQUENCE_DIGITS, seq)
+        middle = b'","rollcall":"%b","rollcallversion":%d,"sequence":"' % (
+            roll_call.encode(),
+            version,
+        )
+        return b"".join((self.head, sequence, middle, sequence, self.tail))
+
+
+class Recorded(NamedTuple):
+    """An event as it stands in the log: `seq` in the log, `version` in the roll call,
+    `time` in RFC 3339, `source` the log's own."""
+
+    source: str
+    roll_call: str
+    seq: int
+    version: int
+    time: str
+    event: Event
+
+
+class _Envelope(Struct):
+    data: msgspec.Raw
+    rollcall: str
+    rollcallversion: int
+    sequence: str
+    source: str
+    time: str
+    type: str
+
+
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_DATA_DECODERS = {
+    f"{TYPE_PREFIX}{name}.v{schema}": msgspec.json.Decoder(event).decode
+    for event, (name, schema) in WIRE_NAMES.items()
+}
+_CURRENT = {name: (schema, event) for event, (name, schema) in WIRE_NAMES.items()}
+
+
+def encode(log: LogName, roll_call: str, event: Event, time: str) -> Template:
+    """The event in canonical bytes, but for its sequence number and version.
+
+    Args:
+        time: RFC 3339, UTC, milliseconds.
+    """
+    name, schema = WIRE_NAMES[type(event)]
+    delegation = getattr(event, "delegation", None)
+    subject = f"{roll_call}/{delegation}" if delegation else roll_call
+    rest = {
+        "source": log.source,
+        "specversion": "1.0",
+        "subject": subject,
+        "time": time,
+        "type": f"{TYPE_PREFIX}{name}.v{schema}",
+    }
+    head = b'{"data":%b,%b"id":"%b-' % (
+        _canonical.encode(event),
+        _EPOCH_GAP,
+        log.chamber.encode(),
+    )
+    return Template(head, b'",' + _canonical.encode(rest)[1:])
+
+
+def decode(entry: bytes, upcasters: Upcasters = UPCASTERS) -> Recorded:
+    """The event in an entry of the log, brought to its current schema.
+
+    Raises CorruptHistory naming what is not understood: no JSON, a missing attribute,
+    an unknown type, or a schema newer than this code.
+    """
+    try:
+        envelope = _decode_envelope(entry)
+        decode_data = _DATA_DECODERS.get(envelope.type)
+        if decode_data is not None:
+            event: Event = decode_data(envelope.data)
+        else:
+            event = _decode_older(envelope, upcasters)
+        return Recorded(
+            envelope.source,
+            envelope.rollcall,
+            int(envelope.sequence),
+            envelope.rollcallversion,
+            envelope.time,
+            event,
+        )
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise CorruptHistory(f"not an event: {error}") from error
+
+
+def _decode_older(envelope: _Envelope, upcasters: Upcasters) -> Event:
+    name, _, schema = envelope.type.removeprefix(TYPE_PREFIX).rpartition(".v")
+    current, kind = _CURRENT.get(name, (0, None))
+    if kind is None or not schema.isdigit() or not 0 < int(schema) < current:
+        raise CorruptHistory(f"unknown event type {envelope.type}")
+    data = msgspec.json.decode(envelope.data)
+    try:
+        current_data = upcast(name, int(schema), current, data, upcasters)
+    except KeyError as error:
+        raise CorruptHistory(f"no upcaster for {envelope.type}") from error
+    return msgspec.convert(current_data, kind)
+
+
+class _Subject(Struct):
+    rollcall: str
+
+
+def roll_call_of(entry: bytes) -> str | None:
+    """Whose event an entry is, even if its type is not understood; None if unknown."""
+    try:
+        return msgspec.json.decode(entry, type=_Subject).rollcall
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+
+
+def public_event(entry: bytes, epoch: str) -> bytes:
+    """The CloudEvent as published: the entry with the log's epoch in its place.
+
+    Still canonical: `epoch` sorts between `datacontenttype` and `id`.
+    """
+    before, gap, after = entry.rpartition(_EPOCH_GAP)
+    return b'%b%b"epoch":"%b",%b' % (before, gap, epoch.encode(), after)

@@ -1,0 +1,221 @@
+"""The one object everybody paints: counts, verdict, and where in the log it holds.
+
+`Projection` is a roll call together with its place in the log; `absorb` moves it one
+event on and notices a clinch that is taken back; `tally` renders it. Deterministic: the
+same events give the same bytes in every service, today and in a rebuild.
+"""
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from tellers_core import roll_call
+from tellers_core.codec import LogName, Recorded
+from tellers_core.errors import CorruptHistory
+from tellers_core.events import (
+    Counts,
+    Outcome,
+    RuleChanged,
+    VoteChanged,
+    VoteRecorded,
+    VoteWithdrawn,
+    wire_name,
+)
+from tellers_core.majority import Rule, majority
+from tellers_core.roll_call import Phase, RollCall
+
+Status = Literal[
+    "pending",
+    "passing",
+    "failing",
+    "tied",
+    "clinched",
+    "unreachable",
+    "adopted",
+    "rejected",
+    "annulled",
+]
+SETTLED = ("clinched", "unreachable")
+ENDED = (Phase.CLOSED, Phase.ANNULLED)
+
+
+class Retracted(Struct, frozen=True):
+    """A settled verdict that a later event undid: what it was and what undid it."""
+
+    was: Status
+    seq: int
+    cause: str
+
+
+class Verdict(Struct, frozen=True, omit_defaults=True):
+    """Whether the required majority is reached and whether that can still change.
+
+    Args:
+        required: yes votes needed among the present yes + no, or of all members.
+        margin: yes - required.
+        to_clinch: further yes votes after which it is certain; None: out of reach.
+        flips: recorded votes that would have to turn to turn the verdict now.
+        because: the inequality in figures.
+    """
+
+    rule: Rule
+    status: Status
+    required: int
+    margin: int
+    to_clinch: int | None
+    flips: int | None
+    because: str
+    retracted: Retracted | None = None
+
+
+class Held(Struct, frozen=True):
+    """The tally is the last good one; `seq` is the event that could not be counted."""
+
+    seq: int
+    reason: str
+
+
+class Tally(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tally"):
+    """The state of a roll call as of `seq`. `held` is there only when it is held."""
+
+    chamber: str
+    roll_call: str
+    title: str
+    symbol: str | None
+    epoch: str
+    seq: int
+    version: int
+    phase: Phase
+    rehearsal: bool
+    counts: Counts
+    verdict: Verdict
+    at: str
+    held: Held | None = None
+
+
+class Projection(Struct):
+    """A roll call and its place in the log: seq and version of its last event, its
+    time, the verdict's status then, and what that event retracted."""
+
+    chamber: str
+    id: str
+    roll_call: RollCall
+    seq: int
+    version: int
+    at: str
+    status: Status
+    retracted: Retracted | None = None
+    held: Held | None = None
+
+
+def status_of(state: RollCall) -> Status:
+    """How the verdict stands. What is settled outranks what merely holds now."""
+    if state.phase is Phase.CLOSED and state.outcome is not None:
+        return state.outcome.value
+    if state.phase is Phase.ANNULLED:
+        return "annulled"
+    required, standing = majority(state.rule), state.standing
+    if required.clinched(standing):
+        return "clinched"
+    if required.unreachable(standing):
+        return "unreachable"
+    if state.yes == state.no == 0:
+        return "pending"
+    if required.carried(standing):
+        return "passing"
+    return "tied" if required.is_simple and state.yes == state.no else "failing"
+
+
+def verdict(
+    state: RollCall, status: Status, retracted: Retracted | None = None
+) -> Verdict:
+    """The verdict on a state whose `status_of` is known."""
+    required, standing = majority(state.rule), state.standing
+    needed = required.required(standing)
+    return Verdict(
+        state.rule,
+        status,
+        needed,
+        state.yes - needed,
+        required.to_clinch(standing),
+        required.flips(standing),
+        required.because(standing),
+        retracted,
+    )
+
+
+def absorb(before: Projection | None, recorded: Recorded) -> Projection:
+    """The projection one event later, in place: the caller owns `before` alone.
+
+    Raises CorruptHistory, and leaves `before` as it is, when the event does not follow.
+    """
+    if before is None:
+        if recorded.version != 1:
+            raise CorruptHistory(f"version {recorded.version} without its beginning")
+        state = roll_call.absorb(None, recorded.event)
+        return Projection(
+            LogName.parse(recorded.source).chamber,
+            recorded.roll_call,
+            state,
+            recorded.seq,
+            1,
+            recorded.time,
+            status_of(state),
+        )
+    if recorded.version != before.version + 1:
+        raise CorruptHistory(
+            f"version {recorded.version} after version {before.version}"
+        )
+    state = roll_call.absorb(before.roll_call, recorded.event)
+    was, status = before.status, status_of(state)
+    before.seq, before.version, before.at = recorded.seq, recorded.version, recorded.time
+    before.status, before.retracted = status, None
+    if was in SETTLED and status != was and state.phase not in ENDED:
+        before.retracted = Retracted(was, recorded.seq, _cause(recorded))
+    return before
+
+
+def _cause(recorded: Recorded) -> str:
+    event = recorded.event
+    match event:
+        case VoteRecorded() | VoteChanged() | VoteWithdrawn():
+            return f"{wire_name(event)} {event.delegation}"
+        case RuleChanged(str(rule)):
+            return f"{wire_name(event)} {rule}"
+        case _:
+            return wire_name(event)
+
+
+def tally(projection: Projection, epoch: str) -> Tally:
+    """The projection as everybody paints it."""
+    state = projection.roll_call
+    return Tally(
+        projection.chamber,
+        projection.id,
+        state.roll.title,
+        state.roll.symbol,
+        epoch,
+        projection.seq,
+        projection.version,
+        state.phase,
+        state.roll.rehearsal,
+        state.counts,
+        verdict(state, projection.status, projection.retracted),
+        projection.at,
+        projection.held,
+    )
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Tally)
+
+
+def encode_tally(value: Tally) -> bytes:
+    """The tally as JSON, members in the contract's order."""
+    return _encoder.encode(value)
+
+
+def decode_tally(data: bytes) -> Tally:
+    """The tally in this JSON. Raises msgspec.DecodeError when it is none."""
+    return _decoder.decode(data)

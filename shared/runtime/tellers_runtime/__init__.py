@@ -1,0 +1,1 @@
+"""The impure half that every service needs: log, archive, settings, metrics, HTTP."""

@@ -1,0 +1,153 @@
+"""What gateway, rebuild and restore read from the archive. Blocking: call in a thread.
+
+Snapshot and position come from one transaction, so a reader can go on from the position
+without missing or repeating anything.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Engine, Row, select
+from sqlmodel import col
+
+from tellers_core.codec import LogName
+from tellers_core.tally import Tally, decode_tally
+from tellers_runtime.archive.engine import reading
+from tellers_runtime.archive.tables import EventRow, LogRow, RollCallRow
+from tellers_runtime.log import Entry
+
+PAGE = 1000
+
+
+class Position(NamedTuple):
+    """How far the archive is: everything up to `seq` of that epoch."""
+
+    epoch: str
+    seq: int
+
+
+class Page(NamedTuple):
+    """Tallies, newest roll call first, and the cursor of the next page."""
+
+    tallies: list[Tally]
+    next: int | None
+
+
+def _position(connection: Connection, log: LogName) -> Position | None:
+    row = connection.execute(
+        select(LogRow.epoch, LogRow.seq).where(col(LogRow.name) == str(log))
+    ).one_or_none()
+    return None if row is None else Position(row.epoch, row.seq)
+
+
+def _tally(text: str, epoch: str) -> Tally:
+    return msgspec.structs.replace(decode_tally(text.encode()), epoch=epoch)
+
+
+class ArchiveReader:
+    """Reads the archive of all logs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def position(self, log: LogName) -> Position | None:
+        """How far the archive of this log is; None when it has none."""
+        with reading(self._engine) as connection:
+            return _position(connection, log)
+
+    def snapshot(
+        self, log: LogName, finished: int
+    ) -> tuple[Position, list[Tally]] | None:
+        """The position and the tallies of all unfinished roll calls and of the newest
+        `finished` ones; None when nothing was ever archived."""
+        with reading(self._engine) as connection:
+            position = _position(connection, log)
+            if position is None:
+                return None
+            ended = col(RollCallRow.phase).in_(("closed", "annulled"))
+            of_log = select(RollCallRow.tally).where(col(RollCallRow.log) == str(log))
+            newest = of_log.where(ended).order_by(col(RollCallRow.seq).desc())
+            texts = [
+                *connection.scalars(of_log.where(~ended)),
+                *connection.scalars(newest.limit(finished)),
+            ]
+            return position, [_tally(text, position.epoch) for text in texts]
+
+    def tallies(
+        self, log: LogName, phase: str | None, limit: int, before: int | None
+    ) -> Page:
+        """A page of tallies, newest scheduled first; `before` is a page's `next`."""
+        query = select(RollCallRow.tally, RollCallRow.scheduled_seq).where(
+            col(RollCallRow.log) == str(log)
+        )
+        if phase is not None:
+            query = query.where(col(RollCallRow.phase) == phase)
+        if before is not None:
+            query = query.where(col(RollCallRow.scheduled_seq) < before)
+        newest = query.order_by(col(RollCallRow.scheduled_seq).desc())
+        with reading(self._engine) as connection:
+            position = _position(connection, log)
+            rows = connection.execute(newest.limit(limit + 1)).all()
+        epoch = position.epoch if position else ""
+        more = rows[limit - 1].scheduled_seq if len(rows) > limit else None
+        return Page([_tally(row.tally, epoch) for row in rows[:limit]], more)
+
+    def tally(self, log: LogName, roll_call: str) -> Tally | None:
+        """The archived tally of one roll call."""
+        with reading(self._engine) as connection:
+            position = _position(connection, log)
+            text = connection.scalar(
+                select(RollCallRow.tally).where(
+                    col(RollCallRow.log) == str(log), col(RollCallRow.id) == roll_call
+                )
+            )
+        return _tally(text, position.epoch) if text and position else None
+
+    def every_tally(self, log: LogName) -> dict[str, Tally]:
+        """All archived tallies by roll call."""
+        with reading(self._engine) as connection:
+            position = _position(connection, log)
+            query = select(RollCallRow.tally).where(col(RollCallRow.log) == str(log))
+            epoch = position.epoch if position else ""
+            tallies = [_tally(text, epoch) for text in connection.scalars(query)]
+        return {tally.roll_call: tally for tally in tallies}
+
+    def events(self, log: LogName, after: int, count: int) -> list[Entry]:
+        """Up to `count` archived entries that follow `after`."""
+        query = (
+            select(EventRow.seq, EventRow.body)
+            .where(col(EventRow.log) == str(log), col(EventRow.seq) > after)
+            .order_by(col(EventRow.seq))
+            .limit(count)
+        )
+        with reading(self._engine) as connection:
+            return _entries(connection.execute(query).all())
+
+    def all_events(self, log: LogName) -> Iterator[list[Entry]]:
+        """The whole archived log in pages."""
+        after = 0
+        while page := self.events(log, after, PAGE):
+            yield page
+            after = page[-1].seq
+
+    def events_of(
+        self, log: LogName, roll_call: str
+    ) -> tuple[int, list[Entry]]:
+        """How far the archive is, and all archived entries of one roll call."""
+        query = (
+            select(EventRow.seq, EventRow.body)
+            .where(
+                col(EventRow.log) == str(log),
+                col(EventRow.roll_call) == roll_call,
+            )
+            .order_by(col(EventRow.seq))
+        )
+        with reading(self._engine) as connection:
+            position = _position(connection, log)
+            entries = _entries(connection.execute(query).all())
+        return (position.seq if position else 0), entries
+
+
+def _entries(rows: Sequence[Row[tuple[int, str]]]) -> list[Entry]:
+    return [Entry(seq, body.encode()) for seq, body in rows]

@@ -1,0 +1,82 @@
+"""The archive's tables; they never leave the process as API models.
+
+Plain columns for who queries with SQL; `body` and `tally` hold the exact bytes of the
+log entry and of the published tally, as text.
+"""
+
+from sqlmodel import Field, Index, SQLModel, Text
+
+
+class LeaseRow(SQLModel, table=True):
+    """Who may write projections: one tally process, the others stand by.
+
+    `fence` grows by one with each new holder and every write is conditional on it;
+    `beat` grows while the holder lives; `holder` is empty once it has let go.
+    """
+
+    __tablename__ = "lease"
+
+    name: str = Field(primary_key=True, max_length=128)
+    fence: int
+    holder: str = Field(max_length=128)
+    beat: int
+
+
+class LogRow(SQLModel, table=True):
+    """One log: its epoch, and the seq up to which it is archived and projected."""
+
+    __tablename__ = "log"
+
+    name: str = Field(primary_key=True, max_length=64)
+    epoch: str = Field(max_length=32)
+    seq: int
+
+
+class EventRow(SQLModel, table=True):
+    """One entry of the log, byte for byte."""
+
+    __tablename__ = "event"
+    __table_args__ = (Index("event_of_roll_call", "log", "roll_call", "seq"),)
+
+    log: str = Field(primary_key=True, max_length=64)
+    seq: int = Field(primary_key=True)
+    roll_call: str = Field(max_length=64)
+    body: str = Field(sa_type=Text)
+
+
+class RollCallRow(SQLModel, table=True):
+    """One roll call's projection. `epoch` inside `tally` is empty: the log has it."""
+
+    __tablename__ = "roll_call"
+    __table_args__ = (
+        Index("roll_call_newest", "log", "scheduled_seq"),
+        Index("roll_call_phase", "log", "phase", "scheduled_seq"),
+    )
+
+    log: str = Field(primary_key=True, max_length=64)
+    id: str = Field(primary_key=True, max_length=64)
+    scheduled_seq: int
+    seq: int
+    version: int
+    phase: str = Field(max_length=16)
+    status: str = Field(max_length=16)
+    yes: int
+    no: int
+    abstain: int
+    not_voting: int
+    entitled: int
+    members: int
+    held_seq: int | None = None
+    tally: str = Field(sa_type=Text)
+
+
+class VoteRow(SQLModel, table=True):
+    """A vote now on record; `seq` is that of the event that made it so."""
+
+    __tablename__ = "vote"
+
+    log: str = Field(primary_key=True, max_length=64)
+    roll_call: str = Field(primary_key=True, max_length=64)
+    delegation: str = Field(primary_key=True, max_length=3)
+    vote: str = Field(max_length=8)
+    seq: int

@@ -1,0 +1,276 @@
+"""The log in Redis: the only module that speaks to the streams of events and tallies.
+
+A stream's entry ids are `<seq>-0`, so Redis itself refuses a repeat or a step back, and
+a gap is seen at a glance. The epoch names the log's lifetime: reading checks it in the
+same round trip, after the entries, so entries of another epoch are never taken for ours.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from typing import NamedTuple
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from tellers_core.codec import LogName, Template
+from tellers_runtime import keys
+
+IDEMPOTENCY_SECONDS = 24 * 3600
+# Enough for every tally that the tally service may have published and not yet archived
+# (Projector.MAX_UNARCHIVED), which a starting gateway reads from here.
+TALLIES_KEPT = 5000
+MINIMUM_REDIS = (6, 2)
+
+Unavailable = (RedisConnectionError, RedisTimeoutError, OSError)
+
+
+class LogLost(Exception):
+    """The log is not there, not whole, or not the one that was read before."""
+
+
+class RedisTooOld(Exception):
+    """The server lacks what the append script needs."""
+
+
+class Entry(NamedTuple):
+    """One entry of the log: its place and its bytes (`codec.decode`)."""
+
+    seq: int
+    body: bytes
+
+
+class Append(NamedTuple):
+    """What the script is asked to do; see `append.lua`."""
+
+    log: LogName
+    roll_call: str
+    guards: Mapping[str, str]
+    events: Sequence[Template]
+    changes: Mapping[str, str]
+    answer_head: bytes
+    answer_tail: bytes
+    idempotency_digest: str = ""
+    fingerprint: str = ""
+
+
+class Appended(NamedTuple):
+    """The log took it: seq and version after it, and the answer as bytes."""
+
+    seq: int
+    version: int
+    answer: bytes
+
+
+class Duplicate(NamedTuple):
+    """The same request was answered before, with these bytes."""
+
+    answer: bytes
+
+
+class KeyReused(NamedTuple):
+    """The idempotency key belongs to another request."""
+
+
+class Stale(NamedTuple):
+    """A field had another value than the decision was made on."""
+
+    field: str
+    actual: str
+
+
+def connect(url: str, name: str) -> "Redis":
+    """A client whose timeouts exceed the blocking reads below."""
+    return Redis.from_url(
+        url,
+        client_name=name,
+        socket_connect_timeout=2,
+        socket_timeout=5,
+        socket_keepalive=True,
+        health_check_interval=15,
+    )
+
+
+async def check_version(redis: "Redis") -> None:
+    """Raises RedisTooOld in one sentence that says what to do."""
+    text = (await redis.info("server"))["redis_version"]
+    version = tuple(int(part) for part in str(text).split(".")[:2])
+    if version < MINIMUM_REDIS:
+        raise RedisTooOld(f"Redis {text} is too old: Tellers needs 6.2 or newer")
+
+
+class LogWriter:
+    """Appends to the logs of all chambers with the one script."""
+
+    def __init__(self, redis: "Redis") -> None:
+        source = resources.files(__package__).joinpath("append.lua").read_text()
+        self._redis = redis
+        self._script = redis.register_script(source)
+
+    async def append(self, a: Append) -> Appended | Duplicate | KeyReused | Stale:
+        """Append all or nothing. Safe to repeat with the same idempotency key.
+
+        Raises LogLost, or one of `Unavailable` when the outcome is unknown.
+        """
+        reply = await self._script(
+            keys=[
+                keys.events(a.log),
+                keys.meta(a.log),
+                keys.roll_call(a.log.chamber, a.roll_call),
+                keys.idempotency(a.log.chamber, a.idempotency_digest),
+            ],
+            args=[
+                a.fingerprint,
+                IDEMPOTENCY_SECONDS,
+                a.roll_call,
+                a.answer_head,
+                a.answer_tail,
+                *_counted(a.guards.items()),
+                *_counted(a.events),
+                *_counted(a.changes.items()),
+            ],
+        )
+        match reply:
+            case [b"OK", seq, version, answer]:
+                return Appended(int(seq), int(version), answer)
+            case [b"DUP", answer]:
+                return Duplicate(answer)
+            case [b"IDEM_CONFLICT"]:
+                return KeyReused()
+            case [b"STALE", field, actual]:
+                return Stale(field.decode(), actual.decode())
+            case [b"LOST", reason]:
+                raise LogLost(reason.decode())
+            case _:
+                raise LogLost(f"unexpected reply {reply!r}")
+
+    async def recall(self, chamber: str, digest: str) -> bytes | None:
+        """Fingerprint and answer once stored under an idempotency key."""
+        stored: bytes | None = await self._redis.get(keys.idempotency(chamber, digest))
+        return stored
+
+    async def load(self, chamber: str, roll_call: str) -> dict[bytes, bytes]:
+        """The hash of a roll call, empty when there is none (`fields.load`)."""
+        found: dict[bytes, bytes] = await self._redis.hgetall(
+            keys.roll_call(chamber, roll_call)
+        )
+        return found
+
+
+def _counted(pairs: Iterable[tuple[str | bytes, str | bytes]]) -> list[str | bytes | int]:
+    flat: list[str | bytes | int] = [part for pair in pairs for part in pair]
+    return [len(flat) // 2, *flat]
+
+
+class LogReader:
+    """Reads one log in order."""
+
+    def __init__(self, redis: "Redis", log: LogName) -> None:
+        self._redis = redis
+        self.log = log
+
+    async def epoch(self) -> str | None:
+        """The log's epoch; None when there is no log."""
+        epoch: bytes | None = await self._redis.hget(keys.meta(self.log), "epoch")
+        return epoch.decode() if epoch else None
+
+    async def head(self) -> int:
+        """The seq of the last event, 0 when there is none yet."""
+        return int(await self._redis.hget(keys.meta(self.log), "seq") or 0)
+
+    async def create(self) -> str:
+        """The epoch of the log, made now if there is no log yet.
+
+        Only who knows that nothing was ever archived may call this: a log that was
+        lost must be restored, not begun anew.
+        """
+        meta = keys.meta(self.log)
+        await self._redis.hsetnx(meta, "epoch", new_epoch())
+        return str(await self.epoch())
+
+    async def range(self, after: int, count: int) -> list[Entry]:
+        """Up to `count` entries that follow `after`, without waiting.
+
+        Raises LogLost when one is missing.
+        """
+        stream = keys.events(self.log)
+        found = await self._redis.xrange(stream, f"{after + 1}-0", "+", count)
+        return _entries(found, after)
+
+    async def follow(
+        self, after: int, count: int, block_ms: int
+    ) -> tuple[str | None, list[Entry]]:
+        """The epoch and the entries that follow `after`; waits for the first one.
+
+        Raises LogLost when one is missing, or the log has become shorter. An empty list after `block_ms` is no error.
+        """
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.xread({keys.events(self.log): f"{after}-0"}, count, block_ms)
+        pipe.hmget(keys.meta(self.log), "epoch", "seq")
+        found, (epoch, head) = await pipe.execute()
+        if epoch is None:
+            return None, []
+        if int(head or 0) < after:
+            raise LogLost(f"the log ends at {int(head or 0)}, {after} was read")
+        return epoch.decode(), _entries(_of_one_stream(found), after)
+
+
+def new_epoch() -> str:
+    """A name for a log's lifetime; never the same twice."""
+    return secrets.token_hex(4)
+
+
+def _of_one_stream(found: object) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """The entries in a reply to XREAD of one stream (RESP2 list or RESP3 map)."""
+    if not found:
+        return []
+    if isinstance(found, dict):
+        (entries,) = found.values()
+        return [pair for chunk in entries for pair in chunk]
+    assert isinstance(found, list)
+    return list(found[0][1])
+
+
+def _entries(
+    found: Sequence[tuple[bytes, dict[bytes, bytes]]], after: int
+) -> list[Entry]:
+    entries = []
+    for place, fields in found:
+        after += 1
+        if place != b"%d-0" % after:
+            raise LogLost(f"entry {after} is missing: the log goes on at {place!r}")
+        entries.append(Entry(after, fields.get(b"e", b"")))
+    return entries
+
+
+class TallyChannel:
+    """Published tallies of one log, the newest few thousand.
+
+    Publishing twice does no harm: readers ignore what is not newer than what they have.
+    """
+
+    def __init__(self, redis: "Redis", log: LogName) -> None:
+        self._redis = redis
+        self._key = keys.tallies(log)
+
+    async def publish(self, tallies: Sequence[bytes]) -> None:
+        """Publish tallies in order, in one round trip."""
+        pipe = self._redis.pipeline(transaction=False)
+        for tally in tallies:
+            pipe.xadd(self._key, {"t": tally}, maxlen=TALLIES_KEPT, approximate=True)
+        await pipe.execute()
+
+    async def recent(self) -> tuple[str, list[bytes]]:
+        """What is kept, and the place to `follow` from."""
+        found = await self._redis.xrange(self._key)
+        place = found[-1][0].decode() if found else "0-0"
+        return place, [fields[b"t"] for _, fields in found]
+
+    async def follow(self, place: str, block_ms: int) -> tuple[str, list[bytes]]:
+        """The tallies after that place, and the place after them; waits for one."""
+        reply = await self._redis.xread({self._key: place}, 1000, block_ms)
+        found = _of_one_stream(reply)
+        if not found:
+            return place, []
+        return found[-1][0].decode(), [fields[b"t"] for _, fields in found]

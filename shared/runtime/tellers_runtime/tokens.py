@@ -1,0 +1,103 @@
+"""API tokens: 256 random bits, shown once, kept as SHA-256.
+
+A token reads `tlr_<id>_<secret>`; the id is public and finds the record, the secret is
+compared in constant time. High entropy needs no slow hash. Records live in Redis, so
+every ingest process sees a revocation within `CACHE_SECONDS`.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from tellers_runtime import keys
+from tellers_runtime.clock import rfc3339, utc_now
+
+CACHE_SECONDS = 2.0
+PREFIX = "tlr"
+
+
+class Scope(StrEnum):
+    """What a token may do.
+
+    record: votes and intentions. preside: schedule, open, lock, close, annul, rules.
+    admin: everything.
+    """
+
+    RECORD = "record"
+    PRESIDE = "preside"
+    ADMIN = "admin"
+
+
+class Token(Struct, frozen=True):
+    """A token as kept: never the secret, only its SHA-256 in hex."""
+
+    id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    secret_sha256: str
+    created: str
+
+    def allows(self, scope: Scope) -> bool:
+        """Whether this token may do what needs `scope`."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class TokenStore:
+    """Creates, lists, revokes and verifies tokens."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis = redis
+        self._cache: dict[str, tuple[float, Token | None]] = {}
+
+    async def create(self, name: str, scopes: Sequence[Scope]) -> str:
+        """Make a token and return it in clear: the only time anybody sees it."""
+        token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        token = Token(token_id, name, tuple(scopes), _digest(secret), rfc3339(utc_now()))
+        await self._redis.hset(keys.TOKENS, token_id, msgspec.json.encode(token))
+        return f"{PREFIX}_{token_id}_{secret}"
+
+    async def list(self) -> list[Token]:
+        """All tokens, oldest first, without their secrets."""
+        kept = await self._redis.hgetall(keys.TOKENS)
+        tokens = [msgspec.json.decode(raw, type=Token) for raw in kept.values()]
+        return sorted(tokens, key=lambda token: token.created)
+
+    async def revoke(self, token_id: str) -> bool:
+        """Forget a token; False when there is none of that id."""
+        return bool(await self._redis.hdel(keys.TOKENS, token_id))
+
+    async def verify(self, clear: str) -> Token | None:
+        """The token that this text is, or None. Costs no round trip while cached."""
+        prefix, _, rest = clear.partition("_")
+        token_id, _, secret = rest.partition("_")
+        if prefix != PREFIX or not token_id or not secret or not clear.isascii():
+            return None
+        token = await self._find(token_id)
+        if token is None:
+            return None
+        right = hmac.compare_digest(token.secret_sha256, _digest(secret))
+        return token if right else None
+
+    async def _find(self, token_id: str) -> Token | None:
+        now = asyncio.get_running_loop().time()
+        found = self._cache.get(token_id)
+        if found and now < found[0]:
+            return found[1]
+        raw = await self._redis.hget(keys.TOKENS, token_id)
+        token = msgspec.json.decode(raw, type=Token) if raw else None
+        if token is not None:  # unknown ids are not cached: anybody can invent them
+            self._cache[token_id] = now + CACHE_SECONDS, token
+        else:
+            self._cache.pop(token_id, None)
+        return token

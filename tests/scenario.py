@@ -1,9 +1,9 @@
 """Words for the tests: roll calls in sentences of given, when and then.
 
-given(*OPENED)
-.when(CastVote("FJI", Vote.YES))
-.then(VoteRecorded("FJI", Vote.YES))
-given(*LOCKED).when(CastVote("NOR", Vote.YES)).refused(NotOpen)
+A sentence is one line, such as
+
+    given(*OPENED).when(CastVote("FJI", YES)).then(VoteRecorded("FJI", YES))
+    given(*LOCKED).when(CastVote("NOR", YES)).refused(NotOpen)
 """
 
 import csv

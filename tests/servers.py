@@ -73,7 +73,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-class _Server:
+class Server:
     """One server process, which may be ended and started again on its data."""
 
     # What asks the server to end at once: in order, and as a power cut would.
@@ -168,7 +168,7 @@ def find_redis() -> list[Path]:
     return [binary for binary in found if os.access(binary, os.X_OK)]
 
 
-class RedisServer(_Server):
+class RedisServer(Server):
     """A redis-server that forgets nothing it acknowledged, as in production.
 
     Args:
@@ -230,7 +230,7 @@ def find_postgres() -> list[Path]:
     ]
 
 
-class PostgresServer(_Server):
+class PostgresServer(Server):
     """A PostgreSQL in a folder of its own, which goes when the `with` ends.
 
     PostgreSQL refuses to run as root. Under root it runs as `postgres`, or as

@@ -4,7 +4,7 @@ The figures in the tables are those of the voting rules, section "Mathematics". 
 brute force asks the definitions instead: what is certain holds in every way the
 missing delegations may still answer. Nothing in it calls the code under test.
 """
-# ruff: noqa: N803, N806, SIM300 - Y, N, R, M are the letters of the voting rules
+# ruff: noqa: SIM300 - the inequalities as the voting rules write them
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,1 +1,1 @@
-"""Tallies out to the public: HTTP, SSE, WebSocket and the pages."""
+"""Projections out to the world: reads, WebSocket and SSE feeds, pages."""

@@ -53,16 +53,15 @@ async def _stand_by(store: Store, lease_seconds: float) -> None:
     while True:
         try:
             seen = await asyncio.to_thread(store.seen)
+            if seen != last:
+                last, since = seen, loop.time()
+            quiet = loop.time() - since >= lease_seconds
+            if not seen.holder or quiet:
+                if await asyncio.to_thread(store.take, seen):
+                    return
+                last = None
         except DBAPIError as error:
             logger.error("archive.unreachable", why=str(error.orig))
-            seen, since = last, loop.time()
-        if seen is None or seen != last:
-            last, since = seen, loop.time()
-        quiet = loop.time() - since >= lease_seconds
-        free = seen is not None and not seen.holder
-        if seen is not None and (free or quiet):
-            if await asyncio.to_thread(store.take, seen):
-                return
             last = None
         await asyncio.sleep(lease_seconds / BEATS_PER_LEASE)
 

@@ -116,9 +116,7 @@ class Projector:
             return Change(entry, roll_call, touched)
         held = Held(entry.seq, "an entry that does not say whose it is")
         touched = tuple(
-            name
-            for running in self._running()
-            for name in self.hold(running, held)
+            name for running in self._running() for name in self.hold(running, held)
         )
         return Change(entry, UNKNOWN_ROLL_CALL, touched)
 
@@ -127,7 +125,9 @@ class Projector:
         before = self._known.get(roll_call) or self._recall(roll_call, is_new=False)
         if before.held is not None:
             return ()
-        logger.error("roll_call.held", roll_call=roll_call, at=held.seq, why=held.reason)
+        logger.error(
+            "roll_call.held", roll_call=roll_call, at=held.seq, why=held.reason
+        )
         self._known[roll_call] = History(before.projection, held)
         if before.projection is None:
             return ()

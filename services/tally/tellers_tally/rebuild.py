@@ -68,7 +68,7 @@ async def rebuild(
         )
     seconds = time.monotonic() - started
     changed = [t for name, t in batch.tallies.items() if before.get(name) != t]
-    await channel.publish([encode_tally(tally) for tally in changed])
+    await channel.publish([encode_tally(tally) for tally in changed], batch.last_seq)
     return Rebuilt(reader.log, batch.last_seq, seconds, len(changed))
 
 

@@ -43,10 +43,7 @@ async def restore_all(settings: TallySettings) -> list[Restored]:
     engine = open_engine(settings.archive_url)
     store = Store(engine, settings.lease_name, "restore")
     try:
-        archived = []
-        for log in settings.logs:
-            if await asyncio.to_thread(store.read.position, log) is not None:
-                archived.append(log)
+        archived = [log for log in settings.logs if store.read.position(log)]
         await _check(redis, archived)
         await asyncio.to_thread(store.take_by_force)
         return [await _restore(redis, store, log) for log in archived]
@@ -78,7 +75,10 @@ async def _restore(redis: Redis, store: Store, log: LogName) -> Restored:
         await pipe.execute()
         seq = page[-1].seq
     for roll_call, fields in roll_calls.items():
-        await redis.hset(keys.roll_call(log.chamber, roll_call), mapping=fields)
+        await redis.hset(
+            keys.roll_call(log.chamber, roll_call),
+            items=[part for pair in fields.items() for part in pair],
+        )
     epoch = new_epoch()
     await asyncio.to_thread(store.set_epoch, log, epoch)
     if seq:

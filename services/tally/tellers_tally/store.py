@@ -27,7 +27,6 @@ from tellers_runtime.archive.tables import (
 )
 from tellers_tally.projector import Change, stored
 
-
 # A list in SQL has a bound (SQLite: 32,766 values).
 CHECKED_AT_ONCE = 500
 
@@ -117,9 +116,9 @@ class Store:
         """The lease now; made on first use."""
         with writing(self._engine) as connection:
             row = connection.execute(
-                select(LeaseRow.fence, LeaseRow.beat, LeaseRow.holder).where(
-                    col(LeaseRow.name) == self._lease
-                )
+                select(
+                    col(LeaseRow.fence), col(LeaseRow.beat), col(LeaseRow.holder)
+                ).where(col(LeaseRow.name) == self._lease)
             ).one_or_none()
             if row is None:
                 fresh = {"name": self._lease, "fence": 0, "beat": 0, "holder": ""}
@@ -150,7 +149,7 @@ class Store:
 
     def beat(self) -> None:
         """Show that we live. Raises LeaseLost."""
-        self._touch(beat=LeaseRow.beat + 1)
+        self._touch(beat=col(LeaseRow.beat) + 1)
 
     def release(self) -> None:
         """Let a standby take over at once; harmless when the lease is lost already."""
@@ -227,7 +226,7 @@ class Store:
 
     def _check_fence(self, connection: Connection) -> None:
         fence = connection.scalar(
-            select(LeaseRow.fence)
+            select(col(LeaseRow.fence))
             .where(col(LeaseRow.name) == self._lease)
             .with_for_update(read=True)
         )
@@ -315,7 +314,7 @@ def _check_sums(
         names = [tally.roll_call for tally in few]
         votes: Counter[tuple[str, str]] = Counter()
         rows = connection.execute(
-            select(VoteRow.roll_call, VoteRow.vote, func.count())
+            select(col(VoteRow.roll_call), col(VoteRow.vote), func.count())
             .where(col(VoteRow.log) == str(log), col(VoteRow.roll_call).in_(names))
             .group_by(col(VoteRow.roll_call), col(VoteRow.vote))
         )

@@ -154,7 +154,8 @@ class _Run:
             change = self._projector.absorb(entry)
             absorbed.append((change, self._tallies(change.touched)))
         await self._channel.publish(
-            [encode_tally(tally) for _, tallies in absorbed for tally in tallies]
+            [encode_tally(tally) for _, tallies in absorbed for tally in tallies],
+            entries[-1].seq,
         )
         # Into the archive only what was published: a crash between the two publishes
         # once more, never not at all.
@@ -206,9 +207,8 @@ class _Run:
     async def _hold(self, batch: Batch, error: Inconsistent) -> None:
         held = Held(batch.last_seq, error.reason)
         for name in self._projector.hold(error.roll_call, held):
-            await self._channel.publish(
-                [encode_tally(self._projector.tally(name, self._epoch))]
-            )
+            tally = encode_tally(self._projector.tally(name, self._epoch))
+            await self._channel.publish([tally], held.seq)
         batch.hold(self._projector.tally(error.roll_call, self._epoch))
 
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from tellers_core.errors import CorruptHistory
 from tellers_core.events import WIRE_NAMES, Event
-from tellers_core.upcasters import UPCASTERS, Upcasters, upcast
+from tellers_core.upcasters import UPCASTERS, Payload, Upcasters, upcast
 
 TYPE_PREFIX = "org.tellers."
 SEQUENCE_DIGITS = 16
@@ -147,7 +147,7 @@ def _decode_older(envelope: _Envelope, upcasters: Upcasters) -> Event:
     current, kind = _CURRENT.get(name, (0, None))
     if kind is None or not schema.isdigit() or not 0 < int(schema) < current:
         raise CorruptHistory(f"unknown event type {envelope.type}")
-    data = msgspec.json.decode(envelope.data)
+    data = msgspec.json.decode(envelope.data, type=Payload)
     try:
         current_data = upcast(name, int(schema), current, data, upcasters)
     except KeyError as error:

@@ -56,7 +56,7 @@ RuleName = Literal[
 ]
 Rule = RuleName | Fraction
 
-NAMED: dict[str, Fraction] = {
+NAMED: dict[RuleName, Fraction] = {
     "simple": Fraction("1/2", "present_and_voting", strict=True),
     "two_thirds": Fraction("2/3", "present_and_voting"),
     "absolute": Fraction("1/2", "members", strict=True),
@@ -216,7 +216,7 @@ class SecurityCouncilMajority(Majority):
 
 
 _MAJORITIES: dict[Rule, Majority] = {
-    **{name: Majority(fraction) for name, fraction in NAMED.items()},  # type: ignore[dict-item]  # the keys are RuleNames
+    **{name: Majority(fraction) for name, fraction in NAMED.items()},
     "security_council": SecurityCouncilMajority(),
 }
 

@@ -49,8 +49,7 @@ class Chamber:
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
     file = resources.files(__package__) / "data" / name
-    with file.open(encoding="utf-8", newline="") as lines:
-        yield from csv.DictReader(lines)
+    yield from csv.DictReader(file.read_text(encoding="utf-8").splitlines())
 
 
 @cache

@@ -205,7 +205,7 @@ class RollCall(Struct):
         )
 
 
-def decide(state: RollCall | None, command: Command) -> tuple[Event, ...]:  # noqa: PLR0911 - one return a command
+def decide(state: RollCall | None, command: Command) -> tuple[Event, ...]:
     """Answer a command with the events it causes; change nothing.
 
     `state` is None when there is no such roll call. Returns an empty tuple when the
@@ -263,7 +263,9 @@ def _must_be_in(state: RollCall, doing: str, *phases: Phase) -> None:
 
 def _must_be_open(state: RollCall) -> None:
     if state.phase is not Phase.OPEN:
-        raise NotOpen(f"votes are taken only while open; the roll call is {state.phase}")
+        raise NotOpen(
+            f"votes are taken only while open; the roll call is {state.phase}"
+        )
 
 
 def _must_be_entitled(state: RollCall, delegation: str) -> None:
@@ -272,7 +274,9 @@ def _must_be_entitled(state: RollCall, delegation: str) -> None:
     if delegation not in state.roll.members:
         raise UnknownDelegation(f"{delegation} is not a member of this chamber")
     reason = state.roll.barred.get(delegation)
-    raise NotEntitled(f"{delegation} may not vote here" + (f": {reason}" * bool(reason)))
+    raise NotEntitled(
+        f"{delegation} may not vote here" + (f": {reason}" * bool(reason))
+    )
 
 
 def _cast(state: RollCall, command: CastVote) -> tuple[VoteEvent, ...]:
@@ -308,9 +312,7 @@ def _must_be_possible(rule: Rule, roll: RollCallScheduled) -> None:
     try:
         majority(rule)
     except ValueError as error:
-        raise BadRequest(
-            "no such majority", (Problem("/rule", str(error)),)
-        ) from error
+        raise BadRequest("no such majority", (Problem("/rule", str(error)),)) from error
     if rule == "security_council" and not roll.permanent:
         raise BadRequest(
             "a chamber without permanent members",
@@ -336,9 +338,7 @@ def _as_dict(figures: Figures) -> dict[str, int]:
     return {"yes": figures.yes, "no": figures.no, "abstain": figures.abstain}
 
 
-def _record_intention(
-    state: RollCall, command: RecordIntention
-) -> tuple[Event, ...]:
+def _record_intention(state: RollCall, command: RecordIntention) -> tuple[Event, ...]:
     if state.phase is not Phase.CLOSED:
         raise NotClosed(f"intentions come after closing; it is {state.phase}")
     _must_be_entitled(state, command.delegation)

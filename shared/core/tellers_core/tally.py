@@ -15,7 +15,6 @@ from tellers_core.codec import LogName, Recorded
 from tellers_core.errors import CorruptHistory
 from tellers_core.events import (
     Counts,
-    Outcome,
     RuleChanged,
     VoteChanged,
     VoteRecorded,
@@ -169,7 +168,11 @@ def absorb(before: Projection | None, recorded: Recorded) -> Projection:
         )
     state = roll_call.absorb(before.roll_call, recorded.event)
     was, status = before.status, status_of(state)
-    before.seq, before.version, before.at = recorded.seq, recorded.version, recorded.time
+    before.seq, before.version, before.at = (
+        recorded.seq,
+        recorded.version,
+        recorded.time,
+    )
     before.status, before.retracted = status, None
     if was in SETTLED and status != was and state.phase not in ENDED:
         before.retracted = Retracted(was, recorded.seq, _cause(recorded))

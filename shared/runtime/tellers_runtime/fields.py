@@ -31,7 +31,6 @@ from tellers_core.events import (
 )
 from tellers_core.majority import Rule
 from tellers_core.roll_call import (
-    Annul,
     CastVote,
     CastVotes,
     Close,
@@ -40,7 +39,6 @@ from tellers_core.roll_call import (
     RecordIntention,
     RollCall,
     Schedule,
-    SwitchRule,
     WithdrawVote,
 )
 
@@ -85,14 +83,15 @@ def changes(event: Event) -> dict[str, str]:
 
 
 def guards(seen: Loaded | None, command: Command) -> dict[str, str]:
-    """The fields a decision rests on, with the values it was made on.
+    """The fields a decision and its answer rest on, with the values they were made on.
 
-    Two delegations' votes rest on different fields, so they never conflict.
+    Two delegations' votes rest on different fields, so they never conflict. Phase and
+    rule are in every answer, so every command rests on both.
     """
     if seen is None:
         return {"version": ABSENT}
     state = seen.roll_call
-    resting = {"phase": str(state.phase)}
+    resting = {"phase": str(state.phase), "rule": _json(state.rule)}
     match command:
         case CastVote(delegation) | WithdrawVote(delegation):
             resting[f"v:{delegation}"] = state.votes.get(delegation, ABSENT)
@@ -103,13 +102,11 @@ def guards(seen: Loaded | None, command: Command) -> dict[str, str]:
         case Schedule() | Close():
             # Closing publishes counts, so nothing at all may have happened meanwhile.
             resting["version"] = str(seen.version)
-        case SwitchRule() | Annul():
-            resting["rule"] = _json(state.rule)
         case RecordIntention(delegation):
             before = state.intentions.get(delegation)
             resting[f"i:{delegation}"] = _json(before) if before else ABSENT
         case _:
-            pass  # opening, locking and unlocking rest on the phase alone
+            pass  # the others rest on the phase alone, or on the rule
     return resting
 
 
@@ -133,7 +130,7 @@ def load(fields: Mapping[bytes, bytes]) -> Loaded | None:
         roll,
         frozenset(roll.entitled),
         Phase(fields[b"phase"].decode()),
-        msgspec.json.decode(fields[b"rule"], type=Rule),  # type: ignore[arg-type]  # a union, which mypy takes for no type
+        msgspec.json.decode(fields[b"rule"], type=Rule),
         votes,
         answers.count(Vote.YES),
         answers.count(Vote.NO),

@@ -1,16 +1,19 @@
 """The log in Redis: the only module that speaks to the streams of events and tallies.
 
-A stream's entry ids are `<seq>-0`, so Redis itself refuses a repeat or a step back, and
-a gap is seen at a glance. The epoch names the log's lifetime: reading checks it in the
-same round trip, after the entries, so entries of another epoch are never taken for ours.
+A stream's entry ids are `<seq>-0`, so Redis itself refuses a repeat or a step back,
+and a gap is seen at a glance. The epoch names the log's lifetime: reading checks it in
+the same round trip, after the entries, so entries of another epoch are never taken for
+ours.
 """
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -24,6 +27,10 @@ TALLIES_KEPT = 5000
 MINIMUM_REDIS = (6, 2)
 
 Unavailable = (RedisConnectionError, RedisTimeoutError, OSError)
+
+
+# What redis-py gives for a stream's entries, as bytes: id, then fields.
+Found = list[tuple[bytes, dict[bytes, bytes]]]
 
 
 class LogLost(Exception):
@@ -92,6 +99,26 @@ def connect(url: str, name: str) -> "Redis":
     )
 
 
+def connect_writer(url: str, name: str) -> "Redis":
+    """A client for who appends.
+
+    It repeats no command by itself: an append whose reply was lost may have happened,
+    and its repetition would be refused. Commands wait for one of a few connections.
+    """
+    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=32,
+        timeout=2,
+        client_name=name,
+        socket_connect_timeout=2,
+        socket_timeout=5,
+        socket_keepalive=True,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Redis.from_pool(pool)
+
+
 async def check_version(redis: "Redis") -> None:
     """Raises RedisTooOld in one sentence that says what to do."""
     text = (await redis.info("server"))["redis_version"]
@@ -147,18 +174,18 @@ class LogWriter:
 
     async def recall(self, chamber: str, digest: str) -> bytes | None:
         """Fingerprint and answer once stored under an idempotency key."""
-        stored: bytes | None = await self._redis.get(keys.idempotency(chamber, digest))
-        return stored
+        stored = await self._redis.get(keys.idempotency(chamber, digest))
+        return cast("bytes | None", stored)
 
     async def load(self, chamber: str, roll_call: str) -> dict[bytes, bytes]:
         """The hash of a roll call, empty when there is none (`fields.load`)."""
-        found: dict[bytes, bytes] = await self._redis.hgetall(
-            keys.roll_call(chamber, roll_call)
-        )
-        return found
+        found = await self._redis.hgetall(keys.roll_call(chamber, roll_call))
+        return cast("dict[bytes, bytes]", found)
 
 
-def _counted(pairs: Iterable[tuple[str | bytes, str | bytes]]) -> list[str | bytes | int]:
+def _counted(
+    pairs: Iterable[tuple[str | bytes, str | bytes]],
+) -> list[str | bytes | int]:
     flat: list[str | bytes | int] = [part for pair in pairs for part in pair]
     return [len(flat) // 2, *flat]
 
@@ -172,8 +199,8 @@ class LogReader:
 
     async def epoch(self) -> str | None:
         """The log's epoch; None when there is no log."""
-        epoch: bytes | None = await self._redis.hget(keys.meta(self.log), "epoch")
-        return epoch.decode() if epoch else None
+        epoch = await self._redis.hget(keys.meta(self.log), "epoch")
+        return cast("bytes", epoch).decode() if epoch else None
 
     async def head(self) -> int:
         """The seq of the last event, 0 when there is none yet."""
@@ -196,14 +223,15 @@ class LogReader:
         """
         stream = keys.events(self.log)
         found = await self._redis.xrange(stream, f"{after + 1}-0", "+", count)
-        return _entries(found, after)
+        return _entries(cast("Found", found), after)
 
     async def follow(
         self, after: int, count: int, block_ms: int
     ) -> tuple[str | None, list[Entry]]:
         """The epoch and the entries that follow `after`; waits for the first one.
 
-        Raises LogLost when one is missing, or the log has become shorter. An empty list after `block_ms` is no error.
+        Raises LogLost when one is missing, or the log has become shorter. An empty
+        list after `block_ms` is no error.
         """
         pipe = self._redis.pipeline(transaction=False)
         pipe.xread({keys.events(self.log): f"{after}-0"}, count, block_ms)
@@ -221,7 +249,7 @@ def new_epoch() -> str:
     return secrets.token_hex(4)
 
 
-def _of_one_stream(found: object) -> list[tuple[bytes, dict[bytes, bytes]]]:
+def _of_one_stream(found: object) -> Found:
     """The entries in a reply to XREAD of one stream (RESP2 list or RESP3 map)."""
     if not found:
         return []
@@ -232,9 +260,7 @@ def _of_one_stream(found: object) -> list[tuple[bytes, dict[bytes, bytes]]]:
     return list(found[0][1])
 
 
-def _entries(
-    found: Sequence[tuple[bytes, dict[bytes, bytes]]], after: int
-) -> list[Entry]:
+def _entries(found: Found, after: int) -> list[Entry]:
     entries = []
     for place, fields in found:
         after += 1
@@ -244,33 +270,50 @@ def _entries(
     return entries
 
 
+class Published(NamedTuple):
+    """What the channel had: tallies in order, the seq up to which the log is projected
+    (0 when it does not say), and the place to follow from."""
+
+    tallies: list[bytes]
+    seq: int
+    place: str
+
+
 class TallyChannel:
     """Published tallies of one log, the newest few thousand.
 
-    Publishing twice does no harm: readers ignore what is not newer than what they have.
+    Entries hold a tally (`t`), and the last of each publication the seq up to which the
+    log is projected (`s`): a roll call that is held gets no more tallies, and readers
+    must still see that the tally service goes on. Publishing twice does no harm:
+    readers ignore what is not newer than what they have.
     """
 
     def __init__(self, redis: "Redis", log: LogName) -> None:
         self._redis = redis
         self._key = keys.tallies(log)
 
-    async def publish(self, tallies: Sequence[bytes]) -> None:
-        """Publish tallies in order, in one round trip."""
+    async def publish(self, tallies: Sequence[bytes], seq: int) -> None:
+        """Publish tallies in order, and that all up to `seq` is in; one round trip."""
+        entries: list[dict[Any, Any]] = [{"t": tally} for tally in tallies]
+        if not entries:
+            entries.append({})
+        entries[-1]["s"] = seq
         pipe = self._redis.pipeline(transaction=False)
-        for tally in tallies:
-            pipe.xadd(self._key, {"t": tally}, maxlen=TALLIES_KEPT, approximate=True)
+        for fields in entries:
+            pipe.xadd(self._key, fields, maxlen=TALLIES_KEPT, approximate=True)
         await pipe.execute()
 
-    async def recent(self) -> tuple[str, list[bytes]]:
+    async def recent(self) -> Published:
         """What is kept, and the place to `follow` from."""
-        found = await self._redis.xrange(self._key)
-        place = found[-1][0].decode() if found else "0-0"
-        return place, [fields[b"t"] for _, fields in found]
+        return _published(cast("Found", await self._redis.xrange(self._key)), "0-0")
 
-    async def follow(self, place: str, block_ms: int) -> tuple[str, list[bytes]]:
-        """The tallies after that place, and the place after them; waits for one."""
+    async def follow(self, place: str, block_ms: int) -> Published:
+        """What was published after that place; waits for the first of it."""
         reply = await self._redis.xread({self._key: place}, 1000, block_ms)
-        found = _of_one_stream(reply)
-        if not found:
-            return place, []
-        return found[-1][0].decode(), [fields[b"t"] for _, fields in found]
+        return _published(_of_one_stream(reply), place)
+
+
+def _published(found: Found, place: str) -> Published:
+    tallies = [fields[b"t"] for _, fields in found if b"t" in fields]
+    seq = max((int(fields.get(b"s", 0)) for _, fields in found), default=0)
+    return Published(tallies, seq, found[-1][0].decode() if found else place)

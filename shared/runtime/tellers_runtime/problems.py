@@ -4,7 +4,7 @@
 errors of FastAPI, unknown paths, and what nobody expected (500, logged, no details).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -112,7 +112,8 @@ def of_refusal(refusal: Refused) -> HttpProblem:
             return HttpProblem(refusal.code, refusal.detail)
 
 
-def _pointer(place: tuple[int | str, ...]) -> str:
+def pointer(place: Iterable[int | str]) -> str:
+    """The JSON pointer (RFC 6901) to this place."""
     parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place]
     return "".join(f"/{part}" for part in parts)
 
@@ -124,13 +125,15 @@ def of_validation(errors: list[dict[str, Any]]) -> HttpProblem:
             "bad_request",
             "the body is not JSON",
             status=400,
-            errors=[{"pointer": "", "detail": str(errors[0].get("ctx", {}).get("error"))}],
+            errors=[
+                {"pointer": "", "detail": str(errors[0].get("ctx", {}).get("error"))}
+            ],
         )
     listed = []
     for error in errors:
         source, *place = error["loc"]
-        pointer = _pointer(tuple(place)) if source == "body" else _pointer(error["loc"])
-        listed.append({"pointer": pointer, "detail": error["msg"]})
+        where = pointer(place) if source == "body" else pointer(error["loc"])
+        listed.append({"pointer": where, "detail": error["msg"]})
     return HttpProblem("bad_request", "the request is not valid", errors=listed)
 
 

@@ -24,9 +24,7 @@ class ServiceSettings(BaseSettings):
         default=Path("data"), description="Folder of everything this machine keeps."
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    log_level: str = Field(
-        default="info", description="debug, info, warning or error."
-    )
+    log_level: str = Field(default="info", description="debug, info, warning or error.")
     chambers: str = Field(
         default="ga,sc", description="Chambers served, separated by commas."
     )

@@ -63,7 +63,9 @@ class TokenStore:
     async def create(self, name: str, scopes: Sequence[Scope]) -> str:
         """Make a token and return it in clear: the only time anybody sees it."""
         token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
-        token = Token(token_id, name, tuple(scopes), _digest(secret), rfc3339(utc_now()))
+        token = Token(
+            token_id, name, tuple(scopes), _digest(secret), rfc3339(utc_now())
+        )
         await self._redis.hset(keys.TOKENS, token_id, msgspec.json.encode(token))
         return f"{PREFIX}_{token_id}_{secret}"
 

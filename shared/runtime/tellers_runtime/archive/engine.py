@@ -57,7 +57,10 @@ def reading(engine: Engine) -> Iterator[Connection]:
     options = {}
     if engine.dialect.name != "sqlite":
         options["isolation_level"] = "REPEATABLE READ"
-    with engine.connect().execution_options(**options) as connection, connection.begin():
+    with (
+        engine.connect().execution_options(**options) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 

@@ -36,7 +36,7 @@ class Page(NamedTuple):
 
 def _position(connection: Connection, log: LogName) -> Position | None:
     row = connection.execute(
-        select(LogRow.epoch, LogRow.seq).where(col(LogRow.name) == str(log))
+        select(col(LogRow.epoch), col(LogRow.seq)).where(col(LogRow.name) == str(log))
     ).one_or_none()
     return None if row is None else Position(row.epoch, row.seq)
 
@@ -66,7 +66,9 @@ class ArchiveReader:
             if position is None:
                 return None
             ended = col(RollCallRow.phase).in_(("closed", "annulled"))
-            of_log = select(RollCallRow.tally).where(col(RollCallRow.log) == str(log))
+            of_log = select(col(RollCallRow.tally)).where(
+                col(RollCallRow.log) == str(log)
+            )
             newest = of_log.where(ended).order_by(col(RollCallRow.seq).desc())
             texts = [
                 *connection.scalars(of_log.where(~ended)),
@@ -78,7 +80,7 @@ class ArchiveReader:
         self, log: LogName, phase: str | None, limit: int, before: int | None
     ) -> Page:
         """A page of tallies, newest scheduled first; `before` is a page's `next`."""
-        query = select(RollCallRow.tally, RollCallRow.scheduled_seq).where(
+        query = select(col(RollCallRow.tally), col(RollCallRow.scheduled_seq)).where(
             col(RollCallRow.log) == str(log)
         )
         if phase is not None:
@@ -98,7 +100,7 @@ class ArchiveReader:
         with reading(self._engine) as connection:
             position = _position(connection, log)
             text = connection.scalar(
-                select(RollCallRow.tally).where(
+                select(col(RollCallRow.tally)).where(
                     col(RollCallRow.log) == str(log), col(RollCallRow.id) == roll_call
                 )
             )
@@ -108,7 +110,9 @@ class ArchiveReader:
         """All archived tallies by roll call."""
         with reading(self._engine) as connection:
             position = _position(connection, log)
-            query = select(RollCallRow.tally).where(col(RollCallRow.log) == str(log))
+            query = select(col(RollCallRow.tally)).where(
+                col(RollCallRow.log) == str(log)
+            )
             epoch = position.epoch if position else ""
             tallies = [_tally(text, epoch) for text in connection.scalars(query)]
         return {tally.roll_call: tally for tally in tallies}
@@ -116,7 +120,7 @@ class ArchiveReader:
     def events(self, log: LogName, after: int, count: int) -> list[Entry]:
         """Up to `count` archived entries that follow `after`."""
         query = (
-            select(EventRow.seq, EventRow.body)
+            select(col(EventRow.seq), col(EventRow.body))
             .where(col(EventRow.log) == str(log), col(EventRow.seq) > after)
             .order_by(col(EventRow.seq))
             .limit(count)
@@ -131,12 +135,10 @@ class ArchiveReader:
             yield page
             after = page[-1].seq
 
-    def events_of(
-        self, log: LogName, roll_call: str
-    ) -> tuple[int, list[Entry]]:
+    def events_of(self, log: LogName, roll_call: str) -> tuple[int, list[Entry]]:
         """How far the archive is, and all archived entries of one roll call."""
         query = (
-            select(EventRow.seq, EventRow.body)
+            select(col(EventRow.seq), col(EventRow.body))
             .where(
                 col(EventRow.log) == str(log),
                 col(EventRow.roll_call) == roll_call,
@@ -149,5 +151,5 @@ class ArchiveReader:
         return (position.seq if position else 0), entries
 
 
-def _entries(rows: Sequence[Row[tuple[int, str]]]) -> list[Entry]:
+def _entries(rows: Sequence[Row[int, str]]) -> list[Entry]:
     return [Entry(seq, body.encode()) for seq, body in rows]

@@ -1,0 +1,142 @@
+"""The command `tellers`: what can be asked for. Each command calls one function."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tellers_local import maintenance
+from tellers_local.addresses import DEFAULT_PORT, Ports, find_services
+from tellers_local.data_dir import DataDir
+from tellers_local.failure import Failure
+from tellers_local.recorded import parse_rule
+from tellers_local.replaying import Target, replay, token_for
+from tellers_local.running import run_demo, run_system
+from tellers_local.terminal import warn
+from tellers_local.watch import watch
+from tellers_runtime.tokens import Scope
+
+app = typer.Typer(
+    help="Live vote tallies you can trust on air.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+token_app = typer.Typer(help="API tokens: shown once, kept hashed.")
+app.add_typer(token_app, name="token", no_args_is_help=True)
+
+Data = Annotated[
+    Path,
+    typer.Option(help="Folder of everything kept.", envvar="TELLERS_DATA_DIR"),
+]
+Port = Annotated[
+    int, typer.Option(help="Gateway's port N; ingest N+1, tally N+2, Redis N+9.")
+]
+Seconds = Annotated[
+    float, typer.Option(min=0, help="How long the votes take; 0: as fast as it goes.")
+]
+ChamberName = Annotated[str, typer.Option("--chamber", help="The chamber: ga or sc.")]
+Gateway = Annotated[str | None, typer.Option(help="Address of the gateway.")]
+DATA = Path("data")
+
+
+@app.command()
+def up(data: Data = DATA, port: Port = DEFAULT_PORT) -> None:
+    """Start the whole system on this machine; Ctrl-C ends it."""
+    run_system(DataDir(data), Ports.starting_at(port))
+
+
+@app.command()
+def demo(data: Data = DATA, port: Port = DEFAULT_PORT, seconds: Seconds = 60.0) -> None:
+    """Start the whole system and replay resolution ES-11/1, once on each folder."""
+    run_demo(DataDir(data), Ports.starting_at(port), seconds)
+
+
+@app.command(name="replay")
+def replay_command(
+    files: Annotated[list[Path], typer.Argument(help="Recorded roll calls, CSV.")],
+    seconds: Seconds = 60.0,
+    chamber: ChamberName = "ga",
+    rule: Annotated[
+        str | None, typer.Option(help="Required majority, where it is not known.")
+    ] = None,
+    roll_call: Annotated[
+        str | None,
+        typer.Option("--id", help="The roll call's id, not the file's name."),
+    ] = None,
+    token: Annotated[str | None, typer.Option(help="API token.")] = None,
+    ingest: Annotated[str | None, typer.Option(help="Address of ingest.")] = None,
+    gateway: Gateway = None,
+    data: Data = DATA,
+) -> None:
+    """Play recorded roll calls through the real ingest API."""
+    services = find_services(data, gateway, ingest)
+    target = Target(services, token_for(data, token), chamber)
+    wanted = None if rule is None else parse_rule(rule)
+    replay(files, target, seconds, wanted, roll_call)
+
+
+@app.command(name="watch")
+def watch_command(
+    roll_call: Annotated[str, typer.Argument(help="The roll call's id.")],
+    chamber: ChamberName = "ga",
+    gateway: Gateway = None,
+    data: Data = DATA,
+) -> None:
+    """Show a live tally in the terminal until the roll call has ended."""
+    watch(find_services(data, gateway).gateway, chamber, roll_call)
+
+
+@app.command()
+def rebuild(data: Data = DATA) -> None:
+    """Empty the projections and rebuild them from the log."""
+    maintenance.rebuild(DataDir(data))
+
+
+@app.command()
+def restore(data: Data = DATA) -> None:
+    """Rebuild the log in an empty Redis from the archive, under a new epoch."""
+    maintenance.restore(DataDir(data))
+
+
+@token_app.command(name="create")
+def create_token(
+    scope: Annotated[list[Scope], typer.Option(help="What it may do; repeatable.")],
+    name: Annotated[str, typer.Option(help="Whose it is.")],
+    data: Data = DATA,
+) -> None:
+    """Make a token; it is shown this once."""
+    maintenance.create_token(DataDir(data), name, scope)
+
+
+@token_app.command(name="list")
+def list_tokens(data: Data = DATA) -> None:
+    """List the tokens, without their secrets."""
+    maintenance.list_tokens(DataDir(data))
+
+
+@token_app.command(name="revoke")
+def revoke_token(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")],
+    data: Data = DATA,
+) -> None:
+    """Make a token worthless."""
+    maintenance.revoke_token(DataDir(data), token_id)
+
+
+def main() -> None:
+    """The command. Exits 1 with one sentence when it cannot do what was asked, 2 when
+    it does not understand what that is."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except Failure as failure:
+        warn(str(failure))
+        sys.exit(1)
+    except typer.TyperException as error:
+        warn(error.format_message().replace("\n", " "))
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        warn("interrupted")
+        sys.exit(130)

@@ -1,0 +1,68 @@
+"""`python -m tellers_gateway`: read settings, follow the logs, serve the public."""
+
+import asyncio
+import socket
+
+from tellers_gateway.app import create_app
+from tellers_gateway.hub import Hub
+from tellers_gateway.protocol import FanoutProtocol
+from tellers_gateway.settings import GatewaySettings
+from tellers_gateway.state import Hubs
+from tellers_runtime import logs
+from tellers_runtime.archive.engine import open_engine
+from tellers_runtime.archive.reading import ArchiveReader
+from tellers_runtime.log import LogReader, TallyChannel, connect
+from tellers_runtime.server import Background, listen, run, serve
+
+# What the kernel may hold for a viewer beyond our own bound: without it a stalled
+# viewer reads frames that are minutes old (4 MiB measured).
+SEND_BUFFER_BYTES = 65_536
+
+
+async def _main(settings: GatewaySettings) -> None:
+    sock = listen(settings.host, settings.gateway_port)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    engine = open_engine(settings.archive_url)
+    archive = ArchiveReader(engine)
+    redis = connect(settings.redis_url, "tellers-gateway")
+    hubs: Hubs = {
+        log: Hub(LogReader(redis, log), TallyChannel(redis, log), archive)
+        for log in settings.logs
+    }
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(settings.heartbeat_seconds)
+            for hub in hubs.values():
+                hub.heartbeat()
+
+    async def close() -> None:
+        for hub in hubs.values():
+            hub.close()
+
+    try:
+        await serve(
+            create_app(settings, hubs),
+            sock,
+            [beat, *(_following(hub, settings) for hub in hubs.values())],
+            ws=FanoutProtocol,
+            stopping=close,
+        )
+    finally:
+        await redis.aclose()
+        engine.dispose()
+
+
+def _following(hub: Hub, settings: GatewaySettings) -> Background:
+    return lambda: hub.run(settings.silent_seconds)
+
+
+def main() -> None:
+    """The process."""
+    settings = GatewaySettings()
+    logs.configure("gateway", settings.log_level)
+    run(_main(settings))
+
+
+if __name__ == "__main__":
+    main()

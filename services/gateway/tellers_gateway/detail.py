@@ -1,0 +1,143 @@
+"""One roll call in full, from its events: who voted what, and how it ended. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from tellers_core.codec import Recorded
+from tellers_core.errors import CorruptHistory
+from tellers_core.events import (
+    Counts,
+    Figures,
+    IntentionRecorded,
+    Outcome,
+    RollCallClosed,
+    RollCallScheduled,
+    Vote,
+    VoteChanged,
+    VoteRecorded,
+    VoteWithdrawn,
+)
+from tellers_core.members import all_members
+
+
+class VoteLine(Struct, frozen=True):
+    """A recorded vote; `changed`: the delegation answered otherwise before."""
+
+    delegation: str
+    name: str
+    vote: Vote
+    seq: int
+    changed: bool
+
+
+class MemberLine(Struct, frozen=True):
+    """A member of the chamber when the roll call was scheduled."""
+
+    delegation: str
+    name: str
+    entitled: bool
+
+
+class Intention(Struct, frozen=True):
+    """How a delegation had meant to vote, said after closing; never counted."""
+
+    delegation: str
+    name: str
+    vote: Vote
+    note: str | None
+    seq: int
+    at: str
+
+
+class Result(Struct, frozen=True):
+    """What was proclaimed at closing."""
+
+    outcome: Outcome
+    counts: Counts
+    announced: Figures | None
+    seq: int
+    at: str
+
+
+class Detail(Struct, frozen=True):
+    """What a roll call has beyond its tally; lists in the chamber's order."""
+
+    votes: list[VoteLine]
+    not_voting: list[str]
+    barred: Mapping[str, str]
+    called_from: str | None
+    members: list[MemberLine]
+    intentions: list[Intention]
+    result: Result | None
+
+
+class _Answer(NamedTuple):
+    vote: Vote | None
+    seq: int
+    changed: bool
+
+
+def name_of(code: str, language: str) -> str:
+    """The member's name in that language; its code when it is no member today."""
+    member = all_members().get(code)
+    return member.names[language] if member else code
+
+
+def detail(history: Iterable[Recorded], language: str = "en") -> Detail:
+    """The roll call after these events, its `scheduled` first.
+
+    Raises CorruptHistory when they do not begin there.
+    """
+    roll: RollCallScheduled | None = None
+    answers: dict[str, _Answer] = {}
+    intentions: dict[str, Intention] = {}
+    result: Result | None = None
+    for recorded in history:
+        match recorded.event:
+            case RollCallScheduled() as scheduled:
+                roll = scheduled
+            case VoteRecorded() | VoteChanged() | VoteWithdrawn() as voted:
+                again = voted.delegation in answers
+                answers[voted.delegation] = _Answer(voted.vote, recorded.seq, again)
+            case IntentionRecorded(code, vote, note):
+                name = name_of(code, language)
+                intentions[code] = Intention(
+                    code, name, vote, note, recorded.seq, recorded.time
+                )
+            case RollCallClosed(counts, outcome, announced):
+                result = Result(outcome, counts, announced, recorded.seq, recorded.time)
+            case _:
+                pass  # phases and rules are in the tally
+    if roll is None:
+        raise CorruptHistory("a roll call without its beginning")
+    return _in_order(roll, answers, intentions, result, language)
+
+
+def _in_order(
+    roll: RollCallScheduled,
+    answers: Mapping[str, _Answer],
+    intentions: Mapping[str, Intention],
+    result: Result | None,
+    language: str,
+) -> Detail:
+    votes = [
+        VoteLine(code, name_of(code, language), answer.vote, answer.seq, answer.changed)
+        for code in roll.members
+        if (answer := answers.get(code)) is not None and answer.vote is not None
+    ]
+    voted = {line.delegation for line in votes}
+    entitled = set(roll.entitled)
+    return Detail(
+        votes,
+        [code for code in roll.entitled if code not in voted],
+        roll.barred,
+        roll.called_from,
+        [
+            MemberLine(code, name_of(code, language), code in entitled)
+            for code in roll.members
+        ],
+        [intentions[code] for code in roll.members if code in intentions],
+        result,
+    )

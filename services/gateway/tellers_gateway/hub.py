@@ -1,0 +1,409 @@
+"""Follows one log for all its viewers: reads Redis once, whatever their number.
+
+Two followers feed it: the events of the log, and the tallies that the tally service
+publishes. It vouches for what it shows only while it hears from both; otherwise the
+tallies of running roll calls are marked held, and released when it has caught up.
+"""
+
+import asyncio
+from collections import defaultdict
+from typing import Protocol
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from tellers_core.codec import LogName, decode, roll_call_of
+from tellers_core.errors import CorruptHistory
+from tellers_core.tally import (
+    Held,
+    Tally,
+    absorb,
+    decode_tally,
+    encode_tally,
+    tally,
+)
+from tellers_gateway import metrics
+from tellers_gateway.feed import EventTail, LoggedEvent, TallyFeed, Update
+from tellers_gateway.frames import Frame, control_frame, event_frame, tally_frame
+from tellers_runtime.archive.reading import ArchiveReader, Page
+from tellers_runtime.clock import rfc3339, utc_now
+from tellers_runtime.log import (
+    Entry,
+    LogLost,
+    LogReader,
+    TallyChannel,
+    Unavailable,
+)
+
+READ_AT_ONCE = 1000
+BLOCK_MS = 1000
+RETRY_SECONDS = 0.25
+WATCH_SECONDS = 0.25
+FINISHED_LOADED = 200
+TAIL_LOADED = 2000
+logger = structlog.get_logger()
+
+
+class Viewer(Protocol):
+    """A subscription to which a hub writes directly while it keeps up.
+
+    `message` is what all of `events` or `updates` are on the wire, joined once.
+    """
+
+    roll_call: str | None
+
+    def events(self, events: list[LoggedEvent], message: bytes) -> None: ...
+    def updates(self, updates: list[Update], message: bytes) -> None: ...
+    def heartbeat(self, frame: Frame) -> None: ...
+    def restart(self) -> None: ...
+
+
+class NotReady(Exception):
+    """The hub knows no log yet."""
+
+
+class Hub:
+    """One log, one epoch at a time.
+
+    `trouble` says why running tallies are held; "" when all is well. `closing` is set
+    when the process stops.
+    """
+
+    def __init__(
+        self, reader: LogReader, channel: TallyChannel, archive: ArchiveReader
+    ) -> None:
+        self.log: LogName = reader.log
+        self.trouble = "starting"
+        self.event_viewers: set[Viewer] = set()
+        self.tally_viewers: set[Viewer] = set()
+        self._reader = reader
+        self._channel = channel
+        self._archive = archive
+        self._feed: TallyFeed | None = None
+        self._tail = EventTail(0)
+        self._bell = asyncio.Event()
+        self._heard = {"log": 0.0, "tallies": 0.0}
+        self._tally_seq = 0
+        self._behind_since: float | None = None
+        self._place = "0-0"
+        self.closing = False
+
+    # What it knows
+
+    @property
+    def feed(self) -> TallyFeed:
+        """The tallies. Raises NotReady before the first load."""
+        if self._feed is None:
+            raise NotReady(self.trouble)
+        return self._feed
+
+    @property
+    def epoch(self) -> str:
+        """The log's epoch. Raises NotReady before the first load."""
+        return self.feed.epoch
+
+    @property
+    def head(self) -> int:
+        """The seq of the last event known here."""
+        return self._tail.head
+
+    async def news(self, seconds: float) -> bool:
+        """Wait until something has changed; False when that time is over first."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._bell.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def events_beyond(self, seq: int, seconds: float) -> None:
+        """Wait until the log goes beyond `seq`, or that time is over."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while self.head <= seq and not self.closing:
+            if not await self.news(deadline - loop.time()):
+                return
+
+    def close(self) -> None:
+        """Wake whoever waits, to end."""
+        self.closing = True
+        self._ring()
+
+    def _ring(self) -> None:
+        bell, self._bell = self._bell, asyncio.Event()
+        bell.set()
+
+    # Following
+
+    async def run(self, silent_seconds: float) -> None:
+        """Load and follow, for ever; begin anew when the log's epoch changes."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch(silent_seconds))
+            while True:
+                try:
+                    await self._load()
+                    async with asyncio.TaskGroup() as following:
+                        following.create_task(self._follow_events())
+                        following.create_task(self._follow_tallies())
+                except* LogLost as lost:
+                    self._lose(f"the log: {_reason(lost)}")
+                except* Unavailable as gone:
+                    self._lose(f"redis: {_reason(gone)}")
+                except* DBAPIError as gone:
+                    self._lose(f"archive: {_reason(gone)}")
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _load(self) -> None:
+        """Snapshot and place in one: nothing between them is missed."""
+        recent = await self._channel.recent()
+        found = await asyncio.to_thread(
+            self._archive.snapshot, self.log, FINISHED_LOADED
+        )
+        epoch = await self._reader.epoch()
+        if found is None or epoch is None:
+            raise LogLost("there is none yet" if found is None else "it is gone")
+        position, tallies = found
+        if epoch != position.epoch:
+            raise LogLost(f"its epoch is {epoch}, the archive's {position.epoch}")
+        head = await self._reader.head()
+        if head < position.seq:
+            raise LogLost(f"it ends at {head}, the archive at {position.seq}")
+        same = self._feed is not None and self._feed.epoch == epoch
+        if same and self.head > head:
+            raise LogLost(f"it ends at {head}, {self.head} was shown")
+        if not same:
+            self._feed = TallyFeed(epoch, position.seq, tallies)
+            self._tail = EventTail(max(0, head - TAIL_LOADED))
+        self._tally_seq = max(self._tally_seq if same else 0, position.seq)
+        self._place = recent.place
+        # After a pause on the same log, what came meanwhile is news like any other.
+        self._offer([*(tallies if same else ()), *map(decode_tally, recent.tallies)])
+        if not same:
+            self._restart_viewers()
+
+    async def _follow_events(self) -> None:
+        while True:
+            epoch, entries = await self._reader.follow(
+                self.head, READ_AT_ONCE, BLOCK_MS
+            )
+            if epoch != self.epoch:
+                raise LogLost("its epoch has changed" if epoch else "it is gone")
+            self._hear("log")
+            if entries:
+                self._take(entries)
+
+    def _take(self, entries: list[Entry]) -> None:
+        events = [self._logged(entry) for entry in entries]
+        for event in events:
+            self._tail.append(event)
+        metrics.HEAD.labels(str(self.log)).set(self.head)
+        for_all = b"".join(event.frame.message for event in events)
+        for viewer in list(self.event_viewers):
+            viewer.events(events, for_all)
+        self._ring()
+
+    def _logged(self, entry: Entry) -> LoggedEvent:
+        frame = event_frame(entry.body, self.epoch, entry.seq)
+        return LoggedEvent(entry.seq, roll_call_of(entry.body), frame)
+
+    async def _follow_tallies(self) -> None:
+        while True:
+            published = await self._channel.follow(self._place, BLOCK_MS)
+            self._place = published.place
+            self._tally_seq = max(self._tally_seq, published.seq)
+            self._hear("tallies")
+            self._offer([decode_tally(text) for text in published.tallies])
+
+    def _offer(self, tallies: list[Tally]) -> None:
+        updates = []
+        for published in tallies:
+            update = self.feed.offer(published)
+            if update is not None:
+                updates.append(update)
+        self._broadcast(updates)
+
+    def _broadcast(self, updates: list[Update]) -> None:
+        if not updates:
+            return
+        for_all = b"".join(update.frame.message for update in updates)
+        by_roll_call: dict[str, list[Update]] = defaultdict(list)
+        for update in updates:
+            by_roll_call[update.tally.roll_call].append(update)
+        joined = {
+            name: b"".join(update.frame.message for update in some)
+            for name, some in by_roll_call.items()
+        }
+        for viewer in list(self.tally_viewers):
+            if viewer.roll_call is None:
+                viewer.updates(updates, for_all)
+            elif viewer.roll_call in joined:
+                name = viewer.roll_call
+                viewer.updates(by_roll_call[name], joined[name])
+        self._ring()
+
+    # Vouching
+
+    def _hear(self, what: str) -> None:
+        self._heard[what] = asyncio.get_running_loop().time()
+
+    def _lose(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            logger.error("hub.trouble", log=str(self.log), why=trouble)
+        self.trouble = trouble
+        self._heard = dict.fromkeys(self._heard, 0.0)
+
+    async def _watch(self, silent_seconds: float) -> None:
+        """Hold running tallies while log or tally service are silent or apart."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if self._feed is None:
+                continue
+            reason = self._doubt(silent_seconds)
+            held = Held(self.head, reason) if reason else None
+            if (held is None) is not (self._feed.held is None):
+                logger.warning("hub.held", log=str(self.log), why=reason)
+                metrics.HELD.labels(str(self.log)).set(1 if reason else 0)
+                self._broadcast(self._feed.hold(held))
+            if not reason:
+                self.trouble = ""
+            elif self.trouble == "":
+                self.trouble = reason
+
+    def _doubt(self, silent_seconds: float) -> str:
+        now = asyncio.get_running_loop().time()
+        if self.head <= self._tally_seq:
+            self._behind_since = None
+        elif self._behind_since is None:
+            self._behind_since = now
+        if now - min(self._heard.values()) > silent_seconds:
+            return "the log cannot be read"
+        behind = self._behind_since
+        if behind is not None and now - behind > silent_seconds:
+            return "the tally service is behind"
+        return ""
+
+    @property
+    def vouches(self) -> bool:
+        """Whether what it shows is live."""
+        return self._feed is not None and self._feed.held is None
+
+    @property
+    def pulse(self) -> Frame:
+        """A heartbeat frame: the head of the log as known here."""
+        at = rfc3339(utc_now())
+        return control_frame("heartbeat", epoch=self.epoch, seq=self.head, at=at)
+
+    def heartbeat(self) -> None:
+        """Tell every viewer where the head is; silence says that we do not know."""
+        if not self.vouches:
+            return
+        frame = self.pulse
+        for viewer in {*self.event_viewers, *self.tally_viewers}:
+            viewer.heartbeat(frame)
+
+    def _restart_viewers(self) -> None:
+        for viewer in {*self.event_viewers, *self.tally_viewers}:
+            viewer.restart()
+        self._ring()
+
+    # Reading back
+
+    async def events_after(self, seq: int, count: int) -> list[LoggedEvent]:
+        """Up to `count` events that follow `seq`: from memory, the log or the archive.
+
+        Raises LogLost, or what Redis or SQL raise when they are away.
+        """
+        recent = self._tail.after(seq, count)
+        if recent is not None:
+            return recent
+        try:
+            entries = await self._reader.range(seq, count)
+        except LogLost:  # trimmed: the archive has it
+            entries = await asyncio.to_thread(
+                self._archive.events, self.log, seq, count
+            )
+        return [self._logged(entry) for entry in entries if entry.seq <= self.head]
+
+    async def events_of(self, roll_call: str, upto: int) -> list[Entry]:
+        """All entries of one roll call up to a seq, its beginning included."""
+        archived, entries = await asyncio.to_thread(
+            self._archive.events_of, self.log, roll_call
+        )
+        after = archived
+        while after < upto and (page := await self._reader.range(after, READ_AT_ONCE)):
+            entries += [e for e in page if roll_call_of(e.body) == roll_call]
+            after = page[-1].seq
+        return [entry for entry in entries if entry.seq <= upto]
+
+    async def tallies_of(self, roll_call: str, after: int, upto: int) -> list[Tally]:
+        """The tallies of one roll call at each of its events in (after, upto]."""
+        projection = None
+        found = []
+        for entry in await self.events_of(roll_call, upto):
+            try:
+                projection = absorb(projection, decode(entry.body))
+            except CorruptHistory:
+                break  # held there; the tallies before it stand
+            if entry.seq > after:
+                found.append(tally(projection, self.epoch))
+        return found
+
+    async def frames_after(
+        self, seq: int, roll_call: str | None, most: int
+    ) -> list[Frame] | None:
+        """The tallies published after a place in the log, up to now, in order.
+
+        `now` is when this is called: what comes while it reads back is an update after
+        the feed's present number. None when there are more than `most` events between:
+        a fresh start is cheaper.
+        """
+        updates = self.feed.after_seq(seq, roll_call)
+        if updates is not None:
+            return [update.frame for update in updates]
+        upto = self._tally_seq
+        if upto - seq > most:
+            return None
+        events = await self.events_after(seq, most)
+        touched = {e.roll_call for e in events if e.roll_call and e.seq <= upto}
+        names = touched & {roll_call} if roll_call else touched
+        tallies = [
+            self.feed.shown(tally)
+            for name in names
+            for tally in await self.tallies_of(name, seq, upto)
+        ]
+        tallies.sort(key=lambda tally: tally.seq)
+        return [
+            tally_frame(encode_tally(tally), self.epoch, tally.seq) for tally in tallies
+        ]
+
+    async def page(self, phase: str | None, limit: int, before: int | None) -> Page:
+        """A page of tallies, newest roll call first, each as fresh as it is here."""
+        page = await asyncio.to_thread(
+            self._archive.tallies, self.log, phase, limit, before
+        )
+        return Page([self._freshest(tally) for tally in page.tallies], page.next)
+
+    def _freshest(self, archived: Tally) -> Tally:
+        known = self.feed.latest.get(archived.roll_call)
+        return self.feed.shown(known.tally if known else archived)
+
+    async def finished_frame(self, roll_call: str) -> list[Frame]:
+        """The tally of a roll call that ended long ago, as a frame."""
+        found = await self.find(roll_call)
+        if found is None:
+            return []
+        return [tally_frame(encode_tally(found), self.epoch, found.seq)]
+
+    async def find(self, roll_call: str) -> Tally | None:
+        """The tally now of a roll call, however old."""
+        known = self.feed.latest.get(roll_call)
+        if known is not None:
+            return self.feed.shown(known.tally)
+        return await asyncio.to_thread(self._archive.tally, self.log, roll_call)
+
+
+def _reason(group: BaseExceptionGroup[BaseException]) -> str:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__

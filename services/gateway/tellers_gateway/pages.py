@@ -1,0 +1,41 @@
+"""The pages: static files, nothing from another host, a strict content policy."""
+
+from importlib import resources
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+
+WEB = Path(str(resources.files("tellers_gateway") / "web"))
+# frame-ancestors: these pages have no cookies and no actions, but only /embed is for
+# framing.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+
+router = APIRouter(include_in_schema=False)
+
+
+def _page(name: str) -> Response:
+    return FileResponse(WEB / name, headers=HEADERS)
+
+
+@router.get("/")
+async def index() -> Response:
+    """What is on now, then the past."""
+    return _page("index.html")
+
+
+@router.get("/board/{chamber}/{roll_call}")
+async def board(chamber: str, roll_call: str) -> Response:
+    """The hall's board; the page reads its address itself."""
+    return _page("board.html")
+
+
+def mount_files(app: FastAPI) -> None:
+    """Serve scripts and styles under /web."""
+    app.mount("/web", StaticFiles(directory=WEB), name="web")

@@ -1,0 +1,57 @@
+"""uvicorn's WebSocket protocol, with a way to write a ready frame to the transport.
+
+The usual `await send()` costs one coroutine and one encoding a viewer and frame. Here
+the frame is encoded once and the same bytes go to every transport; only viewers whose
+buffer is full take the slower way through their own task.
+"""
+
+from typing import Any
+
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto.events import CloseConnection, Request
+
+EXTENSION = "tellers.socket"
+ABORT_SECONDS = 1.0
+
+
+class FanoutProtocol(WSProtocol):
+    """A WebSocket that lets the application write frames directly."""
+
+    def handle_connect(self, event: Request) -> None:
+        """Hand the application this protocol in the scope's extensions."""
+        super().handle_connect(event)
+        extensions: dict[str, Any] = self.scope["extensions"]
+        extensions[EXTENSION] = self
+
+    @property
+    def alive(self) -> bool:
+        """Whether a frame written now could still arrive."""
+        return (
+            self.handshake_complete
+            and not self.close_sent
+            and not self.disconnected
+            and not self.transport.is_closing()
+        )
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes written and not yet taken by the kernel."""
+        return self.transport.get_write_buffer_size()
+
+    def write(self, message: bytes) -> None:
+        """Write frames, ready for the wire; nothing if the viewer is gone."""
+        if self.alive:
+            self.transport.write(message)
+
+    def let_go(self, code: int, reason: str) -> None:
+        """Close, without waiting for a viewer that takes nothing."""
+        if not self.alive:
+            return
+        self.transport.write(self.conn.send(CloseConnection(code, reason)))
+        self.close_sent = True
+        self.stop_keepalive()
+        self.queue.put_nowait(
+            {"type": "websocket.disconnect", "code": code, "reason": reason}
+        )
+        self.transport.close()
+        self.loop.call_later(ABORT_SECONDS, self.transport.abort)

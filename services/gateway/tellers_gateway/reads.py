@@ -1,0 +1,141 @@
+"""HTTP reads: tallies, roll calls in full, events. Public and cacheable."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from tellers_core.codec import LogName, decode
+from tellers_core.tally import Tally, encode_tally
+from tellers_gateway.detail import detail
+from tellers_gateway.hub import Hub
+from tellers_gateway.state import HubDep
+from tellers_runtime.problems import HttpProblem
+
+router = APIRouter(tags=["reads"])
+CACHE = "public, s-maxage=1"
+Language = Literal["en", "fr", "es", "ru", "ar", "zh"]
+MAX_PAGE, MAX_EVENTS, MAX_WAIT = 100, 1000, 30.0
+
+_json = msgspec.json.Encoder().encode
+
+
+def _answer(body: bytes, etag: str, if_none_match: str | None) -> Response:
+    headers = {"ETag": etag, "Cache-Control": CACHE}
+    if if_none_match is not None and _matches(etag, if_none_match):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+def _matches(etag: str, if_none_match: str) -> bool:
+    tags = (tag.strip().removeprefix("W/") for tag in if_none_match.split(","))
+    return any(tag in (etag, "*") for tag in tags)
+
+
+def _etag(tally: Tally, variant: str = "") -> str:
+    # A tally that is held is another answer than the same tally live.
+    held = "-held" if tally.held else ""
+    return f'"{tally.epoch}-{tally.seq}{held}{variant}"'
+
+
+async def _find(request: Request, hub: Hub, roll_call: str) -> tuple[Hub, Tally]:
+    """The tally, among the chamber's roll calls or its rehearsals.
+
+    An address that names a rehearsal shows it (its tally says `rehearsal`); only lists
+    and feeds leave rehearsals out. Raises HttpProblem `unknown_roll_call`.
+    """
+    rehearsals: Hub = request.state.hubs[LogName(hub.log.chamber, rehearsal=True)]
+    for place in (hub, rehearsals):
+        found = await place.find(roll_call)
+        if found is not None:
+            return place, found
+    raise HttpProblem(
+        "unknown_roll_call", f"{hub.log.chamber} has no roll call {roll_call}"
+    )
+
+
+async def _as_of(hub: Hub, roll_call: str, seq: int) -> Tally:
+    if seq > hub.head:
+        raise HttpProblem(
+            "bad_request",
+            f"the log ends at {hub.head}",
+            errors=[{"pointer": "/query/as_of", "detail": f"at most {hub.head}"}],
+        )
+    tallies = await hub.tallies_of(roll_call, 0, seq)
+    if not tallies:
+        raise HttpProblem("unknown_roll_call", f"there was no {roll_call} at {seq}")
+    return tallies[-1]
+
+
+@router.get("/v1/{chamber}/roll-calls", summary="Tallies, newest first")
+async def roll_calls(
+    hub: HubDep,
+    phase: Annotated[
+        Literal["scheduled", "open", "locked", "closed", "annulled"] | None, Query()
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+    cursor: Annotated[int | None, Query(ge=1, description="A page's `next`.")] = None,
+) -> Response:
+    """One page; `next` is the cursor of the following one, null at the end."""
+    page = await hub.page(phase, limit, cursor)
+    items = [msgspec.Raw(encode_tally(tally)) for tally in page.tallies]
+    following = None if page.next is None else str(page.next)
+    body = _json({"items": items, "next": following})
+    return Response(
+        body, headers={"Cache-Control": CACHE}, media_type="application/json"
+    )
+
+
+@router.get("/v1/{chamber}/roll-calls/{roll_call}", summary="A roll call in full")
+async def roll_call(
+    request: Request,
+    hub: HubDep,
+    roll_call: str,
+    lang: Annotated[Language, Query(description="Language of names.")] = "en",
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The tally with every vote, who is not voting, intentions and the result."""
+    place, tally = await _find(request, hub, roll_call)
+    entries = await place.events_of(roll_call, tally.seq)
+    full = detail((decode(entry.body) for entry in entries), lang)
+    body = encode_tally(tally)[:-1] + b"," + _json(full)[1:]
+    return _answer(body, _etag(tally, f"-{lang}"), if_none_match)
+
+
+@router.get("/v1/{chamber}/roll-calls/{roll_call}/tally", summary="The tally")
+async def tally(
+    request: Request,
+    hub: HubDep,
+    roll_call: str,
+    as_of: Annotated[int | None, Query(ge=1, description="As at this seq.")] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The tally now, or as it was at a place in the log."""
+    place, found = await _find(request, hub, roll_call)
+    if as_of is not None:
+        found = await _as_of(place, roll_call, as_of)
+    return _answer(encode_tally(found), _etag(found), if_none_match)
+
+
+@router.get("/v1/{chamber}/events", summary="The log, from a place on")
+async def events(
+    hub: HubDep,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_EVENTS)] = 100,
+    wait: Annotated[
+        float, Query(ge=0, le=MAX_WAIT, description="Seconds to wait for one.")
+    ] = 0,
+) -> Response:
+    """CloudEvents in order; `next` is the `after` of the following request."""
+    if wait:
+        await hub.events_beyond(after, wait)
+    found = await hub.events_after(after, limit)
+    body: Mapping[str, object] = {
+        "epoch": hub.epoch,
+        "events": [msgspec.Raw(event.cloud_event) for event in found],
+        "next": found[-1].seq if found else after,
+    }
+    return Response(
+        _json(body), headers={"Cache-Control": CACHE}, media_type="application/json"
+    )

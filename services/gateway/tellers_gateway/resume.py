@@ -1,0 +1,85 @@
+"""Where a subscription begins: one decision for WebSocket and SSE."""
+
+from typing import Literal, NamedTuple
+
+from tellers_core.errors import UnknownRollCall
+from tellers_gateway.frames import Frame, control_frame
+from tellers_gateway.hub import Hub
+
+FeedName = Literal["tally", "events"]
+# Tallies are replayed over at most this many missed events; further back, a viewer is
+# better served with the state now.
+TALLIES_REPLAYED = 5000
+
+
+class Wish(NamedTuple):
+    """What a viewer asks for: `after` and `epoch` are where it was before."""
+
+    feed: FeedName
+    roll_call: str | None = None
+    after: int | None = None
+    epoch: str | None = None
+
+
+class Beginning(NamedTuple):
+    """What it gets: the `subscribed` answer, then `frames`, then what follows.
+
+    Events go on after `position` of the log, tallies after update `number`.
+    """
+
+    seq: int
+    recovered: bool | None
+    reason: str | None
+    frames: list[Frame]
+    position: int
+    number: int
+
+    def subscribed(self, epoch: str, subscription: int) -> Frame:
+        """The first frame of the subscription."""
+        reason = {} if self.reason is None else {"reason": self.reason}
+        return control_frame(
+            "subscribed",
+            id=subscription,
+            epoch=epoch,
+            seq=self.seq,
+            recovered=self.recovered,
+            **reason,
+        )
+
+
+async def begin(hub: Hub, wish: Wish) -> Beginning:
+    """Where this wish begins. Raises UnknownRollCall, NotReady."""
+    if wish.roll_call is not None and await hub.find(wish.roll_call) is None:
+        raise UnknownRollCall(f"{hub.log} has no roll call {wish.roll_call}")
+    recovered, reason = _continuity(hub, wish)
+    if wish.feed == "events":
+        position = wish.after if recovered else (hub.head if recovered is None else 0)
+        return Beginning(hub.head, recovered, reason, [], position or 0, 0)
+    return await _begin_tally(hub, wish, recovered, reason)
+
+
+def _continuity(hub: Hub, wish: Wish) -> tuple[bool | None, str | None]:
+    if wish.after is None:
+        return None, None
+    if wish.epoch is not None and wish.epoch != hub.epoch:
+        return False, f"the epoch is now {hub.epoch}"
+    if wish.after > hub.head:
+        return False, f"the log ends at {hub.head}"
+    return True, None
+
+
+async def _begin_tally(
+    hub: Hub, wish: Wish, recovered: bool | None, reason: str | None
+) -> Beginning:
+    seq, number = hub.head, hub.feed.number
+    frames = None
+    if recovered and wish.after is not None:
+        frames = await hub.frames_after(wish.after, wish.roll_call, TALLIES_REPLAYED)
+        if frames is None:
+            recovered, reason = False, "too many changes were missed"
+    if frames is None:
+        seq, number = hub.head, hub.feed.number
+        frames = [update.frame for update in hub.feed.now(wish.roll_call)]
+    if not frames and not recovered and wish.roll_call is not None:
+        frames = await hub.finished_frame(wish.roll_call)
+    return Beginning(seq, recovered, reason, frames, 0, number)

@@ -1,0 +1,230 @@
+"""The WebSocket endpoint `tellers.v1`: subscribe, unsubscribe, errors, close codes."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Annotated
+
+import msgspec
+import structlog
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from msgspec import Meta, Struct
+from sqlalchemy.exc import DBAPIError
+
+from tellers_core.errors import Refused
+from tellers_gateway import metrics
+from tellers_gateway.frames import Frame, control_frame
+from tellers_gateway.hub import Hub, NotReady
+from tellers_gateway.protocol import EXTENSION, FanoutProtocol
+from tellers_gateway.resume import FeedName, Wish, begin
+from tellers_gateway.settings import GatewaySettings
+from tellers_gateway.state import hub_of
+from tellers_gateway.viewers import (
+    Connection,
+    EventSubscription,
+    Stalled,
+    Subscription,
+    TallySubscription,
+)
+from tellers_runtime.log import LogLost, Unavailable
+from tellers_runtime.problems import HttpProblem, of_refusal
+
+TELLERS, BARE = "tellers.v1", "cloudevents.json"
+BAD_MESSAGE, UNKNOWN, NO_SUBSCRIPTION = 4400, 4404, 4408
+TRY_LATER = 1013
+MAX_SUBSCRIPTIONS = 64
+QUERY_SUBSCRIPTION = 0
+
+router = APIRouter()
+logger = structlog.get_logger()
+
+
+class Subscribe(Struct, tag_field="op", tag="subscribe"):
+    """A viewer's wish; `id` is its own name for the subscription."""
+
+    id: int
+    feed: FeedName
+    roll_call: str | None = None
+    after: Annotated[int, Meta(ge=0)] | None = None
+    epoch: str | None = None
+
+
+class Unsubscribe(Struct, tag_field="op", tag="unsubscribe"):
+    """The end of a subscription."""
+
+    id: int
+
+
+_decode = msgspec.json.Decoder(Subscribe | Unsubscribe).decode
+
+
+class Session:
+    """One WebSocket and its subscriptions."""
+
+    def __init__(self, hub: Hub, connection: Connection) -> None:
+        self._hub = hub
+        self._connection = connection
+        self._running: dict[int, tuple[Subscription, asyncio.Task[None]]] = {}
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether anything is subscribed."""
+        return bool(self._running)
+
+    async def subscribe(self, number: int, wish: Wish) -> None:
+        """Start a subscription. Raises Refused, NotReady, HttpProblem."""
+        if number in self._running:
+            raise HttpProblem("bad_request", f"id {number} is subscribed already")
+        if len(self._running) >= MAX_SUBSCRIPTIONS:
+            raise HttpProblem("bad_request", f"at most {MAX_SUBSCRIPTIONS} at once")
+        if self._connection.bare and wish.feed != "events":
+            raise HttpProblem("bad_request", f"{BARE} has only the feed events")
+        beginning = await begin(self._hub, wish)
+        self._connection.control(beginning.subscribed(self._hub.epoch, number))
+        kind = EventSubscription if wish.feed == "events" else TallySubscription
+        subscription = kind(self._connection, self._hub, number, wish.roll_call)
+        task = asyncio.create_task(self._run(subscription.run(beginning)))
+        self._running[number] = subscription, task
+
+    async def _run(self, running: Coroutine[None, None, None]) -> None:
+        try:
+            await running
+        except Stalled:
+            return  # the connection is closed already
+        except (LogLost, *Unavailable, DBAPIError) as error:
+            logger.warning("subscription.ended", why=str(error))
+            self._connection.let_go(TRY_LATER, "the log cannot be read; try again")
+
+    def unsubscribe(self, number: int) -> None:
+        """End a subscription. Raises HttpProblem when there is none of that id."""
+        if number not in self._running:
+            raise HttpProblem("bad_request", f"no subscription has id {number}")
+        subscription, task = self._running.pop(number)
+        subscription.leave()
+        task.cancel()
+
+    def end(self) -> None:
+        """End every subscription."""
+        for number in list(self._running):
+            self.unsubscribe(number)
+
+
+def error_frame(problem: HttpProblem, number: int | None) -> Frame:
+    """A problem as a frame, with the id of the request it answers if there is one."""
+    which = {} if number is None else {"id": number}
+    return control_frame("error", **which, problem=problem.body())
+
+
+def _problem(error: Exception) -> HttpProblem:
+    match error:
+        case HttpProblem():
+            return error
+        case Refused():
+            return of_refusal(error)
+        case _:
+            return HttpProblem("log_unavailable", str(error))
+
+
+@router.websocket("/v1/{chamber}/live")
+async def live(websocket: WebSocket, chamber: str) -> None:
+    """Feeds of one chamber, as the contract's section 5 says."""
+    try:
+        hub = hub_of(websocket, chamber, websocket.query_params.get("rehearsal"))
+    except HttpProblem as problem:
+        await websocket.send_denial_response(problem.response())
+        return
+    offered = websocket.scope["subprotocols"]
+    chosen = next((name for name in offered if name in (TELLERS, BARE)), None)
+    await websocket.accept(chosen)
+    socket: FanoutProtocol = websocket.scope["extensions"][EXTENSION]
+    settings: GatewaySettings = websocket.state.settings
+    connection = Connection(
+        socket,
+        bare=chosen == BARE,
+        buffer_bytes=settings.buffer_bytes,
+        stalled_seconds=settings.stalled_seconds,
+    )
+    session = Session(hub, connection)
+    with metrics.VIEWERS.labels("websocket").track_inprogress():
+        try:
+            await _converse(websocket, session, connection, settings)
+        except WebSocketDisconnect:
+            return
+        finally:
+            session.end()
+
+
+async def _converse(
+    websocket: WebSocket,
+    session: Session,
+    connection: Connection,
+    settings: GatewaySettings,
+) -> None:
+    if "feed" in websocket.query_params or connection.bare:
+        try:
+            wish = wish_of(
+                websocket.query_params, "events" if connection.bare else None
+            )
+            await session.subscribe(QUERY_SUBSCRIPTION, wish)
+        except (HttpProblem, Refused, NotReady) as error:
+            problem = _problem(error)
+            connection.control(error_frame(problem, QUERY_SUBSCRIPTION))
+            await websocket.close(_close_code(problem), problem.detail[:120])
+            return
+    hurry = asyncio.get_running_loop().call_later(
+        settings.subscribe_seconds, _hurry, session, connection
+    )
+    try:
+        while True:
+            await _answer(session, connection, await websocket.receive_text())
+    except (KeyError, msgspec.DecodeError):
+        connection.let_go(BAD_MESSAGE, "send JSON text as tellers.v1 says")
+    finally:
+        hurry.cancel()
+
+
+async def _answer(session: Session, connection: Connection, text: str) -> None:
+    try:
+        request = _decode(text)
+    except msgspec.ValidationError as error:
+        problem = HttpProblem("bad_request", str(error))
+        connection.control(error_frame(problem, None))
+        return
+    try:
+        if isinstance(request, Unsubscribe):
+            session.unsubscribe(request.id)
+        else:
+            wish = Wish(request.feed, request.roll_call, request.after, request.epoch)
+            await session.subscribe(request.id, wish)
+    except (HttpProblem, Refused, NotReady) as error:
+        connection.control(error_frame(_problem(error), request.id))
+
+
+def _hurry(session: Session, connection: Connection) -> None:
+    if not session.subscribed:
+        connection.let_go(NO_SUBSCRIPTION, "nothing was subscribed in time")
+
+
+def _close_code(problem: HttpProblem) -> int:
+    match problem.code:
+        case "unknown_roll_call":
+            return UNKNOWN
+        case "log_unavailable":
+            return TRY_LATER
+        case _:
+            return BAD_MESSAGE
+
+
+def wish_of(query: Mapping[str, str], default_feed: FeedName | None) -> Wish:
+    """The wish in a query string. Raises HttpProblem naming the parameter."""
+    feed = query.get("feed", default_feed)
+    if feed not in ("tally", "events"):
+        raise HttpProblem("bad_request", "feed must be tally or events")
+    after = query.get("after")
+    if after is not None and not (after.isascii() and after.isdigit()):
+        raise HttpProblem("bad_request", "after must be a number, 0 or more")
+    return Wish(
+        "tally" if feed == "tally" else "events",
+        query.get("roll_call"),
+        None if after is None else int(after),
+        query.get("epoch"),
+    )

@@ -1,0 +1,116 @@
+"""The same feeds as server-sent events: `GET /v1/{chamber}/live`.
+
+`event:` is the frame's `op`, `data:` the same JSON as on the WebSocket, `id:` is
+`<epoch>:<seq>`, so a browser resumes by itself with `Last-Event-ID`.
+"""
+
+import random
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+
+from tellers_gateway import metrics
+from tellers_gateway.frames import Frame, control_frame
+from tellers_gateway.hub import Hub
+from tellers_gateway.resume import Beginning, Wish, begin
+from tellers_gateway.state import HubDep, SettingsDep
+from tellers_gateway.viewers import EVENTS_AT_ONCE
+from tellers_runtime.problems import HttpProblem
+
+HEADERS = {
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",  # nginx would hold the stream back
+}
+RETRY_MS = (1000, 5000)
+ONLY_SUBSCRIPTION = 0
+router = APIRouter(tags=["live"])
+
+
+@router.get(
+    "/v1/{chamber}/live",
+    summary="A live feed as server-sent events (or WebSocket, subprotocol tellers.v1)",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def live(
+    request: Request,
+    hub: HubDep,
+    settings: SettingsDep,
+    feed: Annotated[Literal["tally", "events"], Query()] = "tally",
+    roll_call: Annotated[str | None, Query()] = None,
+    after: Annotated[int | None, Query(ge=0, description="Resume after it.")] = None,
+    epoch: Annotated[str | None, Query(description="The epoch `after` is of.")] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
+    """Frames of `tellers.v1`; resumes by `Last-Event-ID` or `after` and `epoch`."""
+    if last_event_id:
+        epoch, after = _place(last_event_id)
+    wish = Wish(feed, roll_call, after, epoch)
+    beginning = await begin(hub, wish)
+    stream = _stream(hub, wish, beginning, settings.heartbeat_seconds)
+    return StreamingResponse(stream, headers=HEADERS, media_type="text/event-stream")
+
+
+def _place(last_event_id: str) -> tuple[str, int]:
+    epoch, _, seq = last_event_id.rpartition(":")
+    if not (epoch and seq.isascii() and seq.isdigit()):
+        raise HttpProblem("bad_request", "Last-Event-ID must be <epoch>:<seq>")
+    return epoch, int(seq)
+
+
+async def _stream(
+    hub: Hub, wish: Wish, beginning: Beginning, heartbeat_seconds: float
+) -> AsyncIterator[bytes]:
+    epoch = hub.epoch
+    with metrics.VIEWERS.labels("sse").track_inprogress():
+        yield b"retry: %d\n\n" % random.randint(*RETRY_MS)
+        yield beginning.subscribed(epoch, ONLY_SUBSCRIPTION).sse
+        reader = _Reader(hub, wish, beginning)
+        async for frame in reader.frames(heartbeat_seconds):
+            if hub.epoch != epoch:
+                return  # the viewer comes back and is told that the log began anew
+            yield frame.sse
+
+
+class _Reader:
+    """Reads a feed at the viewer's pace: it asks for more when it has sent the rest."""
+
+    def __init__(self, hub: Hub, wish: Wish, beginning: Beginning) -> None:
+        self._hub = hub
+        self._wish = wish
+        self._first = beginning.frames
+        self._position = beginning.position
+        self._number = beginning.number
+
+    async def frames(self, heartbeat_seconds: float) -> AsyncIterator[Frame]:
+        """What was missed, `caught_up`, and then what comes, with heartbeats."""
+        for frame in self._first:
+            yield frame
+        told = False
+        while not self._hub.closing:
+            frames = await self._next()
+            for frame in frames:
+                yield frame
+            if frames:
+                continue
+            if not told:
+                told = True
+                seq = self._hub.head
+                yield control_frame("caught_up", id=ONLY_SUBSCRIPTION, seq=seq)
+                continue
+            if not await self._hub.news(heartbeat_seconds) and self._hub.vouches:
+                yield self._hub.pulse
+
+    async def _next(self) -> list[Frame]:
+        if self._wish.feed == "events":
+            events = await self._hub.events_after(self._position, EVENTS_AT_ONCE)
+            if events:
+                self._position = events[-1].seq
+            wanted = self._wish.roll_call
+            return [e.frame for e in events if wanted in (None, e.roll_call)]
+        feed = self._hub.feed
+        updates = feed.since(self._number, self._wish.roll_call)
+        self._number = feed.number
+        return [update.frame for update in updates]

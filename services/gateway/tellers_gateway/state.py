@@ -1,0 +1,55 @@
+"""What every route shares: the hubs and the settings."""
+
+from collections.abc import Mapping
+from typing import Annotated, TypedDict
+
+from fastapi import Depends, Query
+from starlette.requests import HTTPConnection
+
+from tellers_core.codec import LogName
+from tellers_gateway.hub import Hub
+from tellers_gateway.settings import GatewaySettings
+from tellers_runtime.problems import HttpProblem
+
+Hubs = Mapping[LogName, Hub]
+
+
+class State(TypedDict):
+    """The application's state, one for the life of the process."""
+
+    hubs: Hubs
+    settings: GatewaySettings
+
+
+def hub_of(connection: HTTPConnection, chamber: str, rehearsal: str | None) -> Hub:
+    """The hub of a chamber, or of its rehearsals when `rehearsal=1` is asked.
+
+    Raises HttpProblem `unknown_chamber`, or `bad_request`.
+    """
+    if rehearsal not in (None, "0", "1"):
+        raise HttpProblem("bad_request", "rehearsal must be 1 or 0")
+    hubs: Hubs = connection.state.hubs
+    hub = hubs.get(LogName(chamber, rehearsal == "1"))
+    if hub is None:
+        known = ", ".join(sorted({log.chamber for log in hubs}))
+        raise HttpProblem("unknown_chamber", f"no such chamber; there are: {known}")
+    return hub
+
+
+def _hub(
+    connection: HTTPConnection,
+    chamber: str,
+    rehearsal: Annotated[
+        str | None, Query(description="1: rehearsals instead of the real thing")
+    ] = None,
+) -> Hub:
+    return hub_of(connection, chamber, rehearsal)
+
+
+def _settings(connection: HTTPConnection) -> GatewaySettings:
+    settings: GatewaySettings = connection.state.settings
+    return settings
+
+
+HubDep = Annotated[Hub, Depends(_hub)]
+SettingsDep = Annotated[GatewaySettings, Depends(_settings)]

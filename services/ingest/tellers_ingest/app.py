@@ -1,0 +1,97 @@
+"""The ingest service's HTTP app."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from tellers_ingest.handler import Recorder
+from tellers_ingest.openapi import IngestApp
+from tellers_ingest.routes import router
+from tellers_ingest.settings import IngestSettings
+from tellers_runtime import keys, problems
+from tellers_runtime.clock import Clock, utc_now
+from tellers_runtime.health import Readiness, health_router
+from tellers_runtime.log import LogLost, LogWriter, connect_writer
+from tellers_runtime.problems import HttpProblem
+from tellers_runtime.tokens import TokenStore
+
+logger = structlog.get_logger()
+
+
+class State(TypedDict):
+    """What requests find in `request.state`."""
+
+    redis: Redis
+    recorder: Recorder
+    tokens: TokenStore
+    chambers: frozenset[str]
+
+
+def create_app(settings: IngestSettings, clock: Clock = utc_now) -> FastAPI:
+    """The app; it connects when it is started."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        redis = connect_writer(settings.redis_url, "tellers-ingest")
+        recorder = Recorder(LogWriter(redis), clock)
+        yield {
+            "redis": redis,
+            "recorder": recorder,
+            "tokens": TokenStore(redis),
+            "chambers": frozenset(log.chamber for log in settings.logs),
+        }
+        await recorder.drain()
+        await redis.aclose()
+
+    app = IngestApp(
+        title="Tellers ingest",
+        summary="Records votes: commands in, events out.",
+        lifespan=lifespan,
+        docs_url=None,  # both load their scripts from another host
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(router)
+    app.include_router(health_router(_readiness(settings)))
+    problems.install(app)
+    for lost in (RedisError, LogLost):
+        app.add_exception_handler(lost, _unavailable)
+    return app
+
+
+def _readiness(
+    settings: IngestSettings,
+) -> Readiness:
+    async def missing(request: Request) -> Mapping[str, str]:
+        redis: Redis = request.state.redis
+        try:
+            pipe = redis.pipeline(transaction=False)
+            for log in settings.logs:
+                pipe.hget(keys.meta(log), "epoch")
+            epochs = await pipe.execute()
+        except RedisError as error:
+            return {"redis": str(error)}
+        return {
+            f"log {log}": "it has no epoch yet: the tally service begins a log"
+            for log, epoch in zip(settings.logs, epochs, strict=True)
+            if not epoch
+        }
+
+    return missing
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    """Nothing was recorded, or it is not known: the same key may be sent again."""
+    logger.error("log.unavailable", path=request.url.path, why=str(error))
+    problem = HttpProblem(
+        "log_unavailable",
+        "the log cannot be reached or is not whole; try again with the same key",
+        headers={"Retry-After": "1"},
+    )
+    return problem.response()

@@ -1,0 +1,78 @@
+"""A command's request, read in the one order: chamber, body, headers."""
+
+from typing import NamedTuple
+
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.requests import ClientDisconnect
+
+from tellers_core.errors import UnknownChamber
+from tellers_core.roll_call import Command
+from tellers_ingest import headers
+from tellers_ingest.cache import Place
+from tellers_ingest.handler import Asked, Recorder
+from tellers_runtime.problems import HttpProblem
+from tellers_runtime.tokens import Token
+
+# A batch of all 193 delegations is some 10 KiB.
+MAX_BODY_BYTES = 256 * 1024
+JSON = "application/json"
+
+
+class Arrival(NamedTuple):
+    """A request that may be read on: its sender and its chamber are known."""
+
+    request: Request
+    token: Token
+    chamber: str
+    body: bytes
+
+    async def answer(self, roll_call: str, command: Command) -> Response:
+        """Have the command recorded, and answer."""
+        recorder: Recorder = self.request.state.recorder
+        asked = Asked(
+            Place(self.chamber, roll_call),
+            command,
+            self.token.id,
+            headers.idempotency(self.request, self.chamber, self.body),
+            headers.if_match(self.request.headers),
+        )
+        status, body, replayed = await recorder.record(asked)
+        extra = {"Idempotency-Replayed": "true"} if replayed else None
+        return Response(body, status, extra, JSON)
+
+
+async def arrive(
+    request: Request, token: Token, chamber: str, *media_types: str
+) -> Arrival:
+    """The request with its body. A body without a media type is taken for JSON.
+
+    Raises UnknownChamber, or HttpProblem when the body is too large or of another type
+    than these (JSON, when none are given).
+    """
+    if chamber not in request.state.chambers:
+        raise UnknownChamber(f"there is no chamber {chamber[:40]!r} here")
+    body = await _body(request)
+    sent, allowed = headers.media_type(request.headers), media_types or (JSON,)
+    if body and sent and sent not in allowed:
+        raise _unsupported(f"Content-Type: allowed: {', '.join(allowed)}")
+    return Arrival(request, token, chamber, body)
+
+
+async def _body(request: Request) -> bytes:
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise _unsupported("Content-Encoding: send the body as it is")
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                detail = f"the body has more than {MAX_BODY_BYTES} bytes"
+                raise HttpProblem("bad_request", detail, status=413)
+    except ClientDisconnect as gone:  # nobody reads the answer
+        raise HttpProblem("bad_request", "the body is incomplete", status=400) from gone
+    return bytes(body)
+
+
+def _unsupported(detail: str) -> HttpProblem:
+    return HttpProblem("bad_request", detail, status=415)

@@ -1,0 +1,268 @@
+"""The bodies of commands as they arrive: shape first, then sense.
+
+Strict types, no unknown fields, every fault named by its JSON pointer. What can be said
+without the roll call is said here; the rest is the core's business.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import Annotated, TypeVar
+
+import msgspec
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from tellers_core.errors import BadRequest, Problem
+from tellers_core.events import Figures, Reveal, RollCallScheduled, Vote
+from tellers_core.majority import NAMED, Fraction, Rule, majority
+from tellers_core.members import Chamber
+from tellers_runtime.problems import HttpProblem, pointer
+
+# No body of ours has so many faults; who sends more is not helped by a longer list.
+MAX_FAULTS = 1000
+ROLL_CALL_ID = r"^[a-z0-9][a-z0-9.-]{0,63}$"
+DELEGATION = r"^[A-Z]{3}$"
+RULES = (*NAMED, "security_council")
+# They turn the direction of what follows and could show another text than is stored.
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class Body(BaseModel):
+    """A JSON object with exactly these fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _fault(detail: str) -> PydanticCustomError:
+    # A literal template: braces in what people send must not be filled in.
+    return PydanticCustomError("tellers", "{detail}", {"detail": detail})
+
+
+def _text(least: int, most: int) -> Callable[[str], str]:
+    def normalised(text: str) -> str:
+        for letter in text:
+            if letter in _BIDI or unicodedata.category(letter) in ("Cc", "Cs"):
+                raise _fault(f"has the control character U+{ord(letter):04X}")
+        text = unicodedata.normalize("NFC", text.strip())
+        if not least <= len(text) <= most:
+            raise _fault(f"must have {least} to {most} characters, it has {len(text)}")
+        return text
+
+    return normalised
+
+
+def _schema(least: int, most: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "minLength": least, "maxLength": most})
+
+
+Title = Annotated[str, AfterValidator(_text(1, 500)), _schema(1, 500)]
+Symbol = Annotated[str, AfterValidator(_text(0, 64)), _schema(0, 64)]
+Reason = Annotated[str, AfterValidator(_text(1, 500)), _schema(1, 500)]
+Note = Annotated[str, AfterValidator(_text(0, 500)), _schema(0, 500)]
+
+
+def _rule(sent: object) -> Rule:
+    if sent in RULES:
+        return sent
+    if not isinstance(sent, dict):
+        raise _fault(f"allowed: {', '.join(RULES)}, or an object with a fraction")
+    try:
+        rule = msgspec.convert(sent, Fraction)
+        majority(rule)
+    except ValueError as error:  # msgspec's errors are ValueErrors too
+        raise _fault(f"{error}; such as {_EXAMPLE}") from error
+    return rule
+
+
+def _reveal(sent: object) -> Reveal:
+    if sent != Reveal.LIVE:
+        raise _fault("allowed: live")
+    return Reveal.LIVE
+
+
+_EXAMPLE = '{"fraction":"2/3","of":"members","strict":false}'
+_RULE_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "enum": list(RULES)},
+        {
+            "type": "object",
+            "properties": {
+                "fraction": {"type": "string", "pattern": r"^\d{1,4}/\d{1,4}$"},
+                "of": {"type": "string", "enum": ["present_and_voting", "members"]},
+                "strict": {"type": "boolean", "default": False},
+            },
+            "required": ["fraction", "of"],
+            "additionalProperties": False,
+        },
+    ]
+}
+RuleField = Annotated[Rule, PlainValidator(_rule), WithJsonSchema(_RULE_SCHEMA)]
+Count = Annotated[int, Field(ge=0, le=10_000)]
+
+
+class NothingBody(Body):
+    """No body, or an empty object."""
+
+
+class AnnouncedBody(Body):
+    """Figures as the president announced them."""
+
+    yes: Count
+    no: Count
+    abstain: Count
+
+
+class CloseBody(Body):
+    """What was announced, if the figures are to be compared."""
+
+    announced: AnnouncedBody | None = None
+
+    def figures(self) -> Figures | None:
+        """The announced figures, None when none were given."""
+        said = self.announced
+        return Figures(said.yes, said.no, said.abstain) if said else None
+
+
+class RuleBody(Body):
+    """The majority that is required from now on."""
+
+    rule: RuleField
+
+
+class VoteBody(Body):
+    """One delegation's answer; the delegation is in the path."""
+
+    vote: Vote
+
+
+class VoteEntry(Body):
+    """One answer of a batch."""
+
+    delegation: str = Field(pattern=DELEGATION)
+    # Entries are checked one by one, as Python objects: a string must do.
+    vote: Vote = Field(strict=False)
+
+
+class VotesBody(Body):
+    """A batch: all of it is recorded, or nothing."""
+
+    votes: list[VoteEntry]
+
+
+class IntentionBody(Body):
+    """How a delegation had meant to vote."""
+
+    delegation: str = Field(pattern=DELEGATION)
+    vote: Vote
+    note: Note | None = None
+
+
+class NewRollCall(Body):
+    """A roll call to schedule."""
+
+    id: str = Field(pattern=ROLL_CALL_ID)
+    title: Title
+    symbol: Symbol | None = None
+    rule: RuleField
+    entitled: list[str] | None = Field(
+        default=None, description="Codes that may vote; all members when not given."
+    )
+    barred: dict[str, Reason] = Field(
+        default={}, description="Members without a vote (Article 19), with the reason."
+    )
+    called_from: str | None = Field(
+        default=None, description="Where a call by name begins."
+    )
+    rehearsal: bool = False
+    reveal: Annotated[
+        Reveal, PlainValidator(_reveal), WithJsonSchema({"const": "live"})
+    ] = Reveal.LIVE
+
+    def settled(self, chamber: Chamber) -> RollCallScheduled:
+        """The event that freezes the roll. Raises BadRequest naming every fault."""
+        faults = list(self._faults(chamber.codes))
+        listed = frozenset(chamber.codes if self.entitled is None else self.entitled)
+        entitled = tuple(
+            code for code in chamber.codes if code in listed and code not in self.barred
+        )
+        if not entitled and not faults:
+            faults.append(Problem("/entitled", "nobody would be entitled to vote"))
+        if faults:
+            raise BadRequest("the request is not valid", tuple(faults[:MAX_FAULTS]))
+        return RollCallScheduled(
+            title=self.title,
+            symbol=self.symbol or None,
+            rule=self.rule,
+            members=chamber.codes,
+            entitled=entitled,
+            barred={
+                code: self.barred[code] for code in chamber.codes if code in self.barred
+            },
+            permanent=chamber.permanent,
+            called_from=self.called_from,
+            rehearsal=self.rehearsal,
+            reveal=self.reveal,
+        )
+
+    def _faults(self, members: tuple[str, ...]) -> Iterable[Problem]:
+        no_member = "is no member of this chamber"
+        first: dict[str, int] = {}
+        for place, code in enumerate(self.entitled or ()):
+            if code not in members:
+                yield Problem(f"/entitled/{place}", f"{code[:40]!r} {no_member}")
+            elif code in first:
+                at = f"/entitled/{first[code]}"
+                yield Problem(f"/entitled/{place}", f"{code} stands already at {at}")
+            first.setdefault(code, place)
+        for code in self.barred:
+            if code not in members:
+                yield Problem(pointer(("barred", code)), no_member)
+        if self.called_from is not None and self.called_from not in members:
+            yield Problem("/called_from", no_member)
+
+
+BodyKind = TypeVar("BodyKind", bound=Body)
+
+
+def parse(kind: type[BodyKind], body: bytes) -> BodyKind:
+    """The body as that model; no body counts as an empty object.
+
+    Raises HttpProblem when it is no JSON (400), BadRequest naming every fault (422).
+    """
+    try:
+        return kind.model_validate_json(body.strip() or b"{}")
+    except ValidationError as error:
+        _raise_if_not_json(error)
+        raise BadRequest("the request is not valid", faults(error)) from error
+
+
+def _raise_if_not_json(error: ValidationError) -> None:
+    """Raises HttpProblem when the text could not even be read."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        raise HttpProblem(
+            "bad_request",
+            "the body is not JSON",
+            status=400,
+            errors=[{"pointer": "", "detail": first["msg"]}],
+        ) from error
+
+
+def faults(error: ValidationError, *at: str | int) -> tuple[Problem, ...]:
+    """Every fault with its JSON pointer, below the place `at`."""
+    listed = error.errors(include_url=False, include_context=False, include_input=False)
+    return tuple(
+        Problem(
+            pointer((*at, *(part for part in fault["loc"] if part != "[key]"))),
+            fault["msg"],
+        )
+        for fault in listed[:MAX_FAULTS]
+    )

@@ -1,0 +1,185 @@
+"""The ingest API: each route parses, hands one command on, and maps the answer.
+
+Checks come in this order: route, token, chamber, body, roll call.
+"""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from tellers_core.errors import BadRequest, UnknownChamber, UnknownDelegation
+from tellers_core.members import chamber_of
+from tellers_core.roll_call import (
+    Annul,
+    CastVote,
+    Close,
+    Command,
+    Lock,
+    Open,
+    RecordIntention,
+    Schedule,
+    SwitchRule,
+    Unlock,
+    WithdrawVote,
+)
+from tellers_ingest import batch
+from tellers_ingest.arrival import JSON, arrive
+from tellers_ingest.auth import Presiding, Recording
+from tellers_ingest.cache import Place
+from tellers_ingest.handler import Recorder
+from tellers_ingest.headers import media_type
+from tellers_ingest.models import (
+    DELEGATION,
+    MAX_FAULTS,
+    CloseBody,
+    IntentionBody,
+    NewRollCall,
+    NothingBody,
+    RuleBody,
+    VoteBody,
+    VotesBody,
+    parse,
+)
+from tellers_ingest.openapi import described
+from tellers_runtime.clock import today
+
+router = APIRouter()
+ROLL_CALLS = "/v1/{chamber}/roll-calls"
+ROLL_CALL = ROLL_CALLS + "/{roll_call}"
+VOTE = ROLL_CALL + "/votes/{delegation}"
+
+ChamberId = Annotated[str, Path(description="`ga` or `sc`.")]
+RollCallId = Annotated[str, Path(description="The roll call's id.")]
+Code = Annotated[str, Path(description="ISO 3166-1 alpha-3, upper case.")]
+
+
+@router.post(ROLL_CALLS, **described("Schedule a roll call", NewRollCall, created=True))
+async def schedule(request: Request, token: Presiding, chamber: ChamberId) -> Response:
+    arrival = await arrive(request, token, chamber)
+    body = parse(NewRollCall, arrival.body)
+    assembly = chamber_of(chamber, today())
+    if assembly is None:
+        raise UnknownChamber(f"the chamber {chamber} is configured but not known")
+    return await arrival.answer(body.id, Schedule(body.settled(assembly)))
+
+
+async def _step(
+    request: Request, token: Presiding, place: Place, command: Command
+) -> Response:
+    arrival = await arrive(request, token, place.chamber)
+    parse(NothingBody, arrival.body)
+    return await arrival.answer(place.roll_call, command)
+
+
+@router.post(ROLL_CALL + "/open", **described("Begin to take votes", NothingBody))
+async def open_(
+    request: Request, token: Presiding, chamber: ChamberId, roll_call: RollCallId
+) -> Response:
+    return await _step(request, token, Place(chamber, roll_call), Open())
+
+
+@router.post(ROLL_CALL + "/lock", **described("Stop taking votes", NothingBody))
+async def lock(
+    request: Request, token: Presiding, chamber: ChamberId, roll_call: RollCallId
+) -> Response:
+    return await _step(request, token, Place(chamber, roll_call), Lock())
+
+
+@router.post(ROLL_CALL + "/unlock", **described("Take votes again", NothingBody))
+async def unlock(
+    request: Request, token: Presiding, chamber: ChamberId, roll_call: RollCallId
+) -> Response:
+    return await _step(request, token, Place(chamber, roll_call), Unlock())
+
+
+@router.post(ROLL_CALL + "/annul", **described("Declare it void", NothingBody))
+async def annul(
+    request: Request, token: Presiding, chamber: ChamberId, roll_call: RollCallId
+) -> Response:
+    return await _step(request, token, Place(chamber, roll_call), Annul())
+
+
+@router.post(
+    ROLL_CALL + "/close",
+    **described("Proclaim the result, which must be as announced", CloseBody),
+)
+async def close(
+    request: Request, token: Presiding, chamber: ChamberId, roll_call: RollCallId
+) -> Response:
+    arrival = await arrive(request, token, chamber)
+    announced = parse(CloseBody, arrival.body).figures()
+    return await arrival.answer(roll_call, Close(announced))
+
+
+@router.post(ROLL_CALL + "/rule", **described("Require another majority", RuleBody))
+async def switch_rule(
+    request: Request, token: Presiding, chamber: ChamberId, roll_call: RollCallId
+) -> Response:
+    arrival = await arrive(request, token, chamber)
+    rule = parse(RuleBody, arrival.body).rule
+    return await arrival.answer(roll_call, SwitchRule(rule))
+
+
+@router.put(VOTE, **described("Record or change a vote", VoteBody, created=True))
+async def cast_vote(
+    request: Request,
+    token: Recording,
+    chamber: ChamberId,
+    roll_call: RollCallId,
+    delegation: Code,
+) -> Response:
+    arrival = await arrive(request, token, chamber)
+    vote = parse(VoteBody, arrival.body).vote
+    return await arrival.answer(roll_call, CastVote(_code(delegation), vote))
+
+
+@router.delete(VOTE, **described("Take a vote back", NothingBody))
+async def withdraw_vote(
+    request: Request,
+    token: Recording,
+    chamber: ChamberId,
+    roll_call: RollCallId,
+    delegation: Code,
+) -> Response:
+    arrival = await arrive(request, token, chamber)
+    parse(NothingBody, arrival.body)
+    return await arrival.answer(roll_call, WithdrawVote(_code(delegation)))
+
+
+@router.post(
+    ROLL_CALL + "/votes",
+    **described("Record many votes, all or nothing", VotesBody, lines=True),
+)
+async def cast_votes(
+    request: Request, token: Recording, chamber: ChamberId, roll_call: RollCallId
+) -> Response:
+    arrival = await arrive(request, token, chamber, *batch.READERS)
+    votes, problems = batch.read(media_type(request.headers) or JSON, arrival.body)
+    if problems:
+        recorder: Recorder = request.state.recorder
+        more = await recorder.faults(Place(chamber, roll_call), votes)
+        raise BadRequest("nothing was recorded", (*problems, *more)[:MAX_FAULTS])
+    return await arrival.answer(roll_call, votes)
+
+
+@router.post(
+    ROLL_CALL + "/intentions",
+    **described("Record how a delegation had meant to vote", IntentionBody),
+)
+async def record_intention(
+    request: Request, token: Recording, chamber: ChamberId, roll_call: RollCallId
+) -> Response:
+    arrival = await arrive(request, token, chamber)
+    body = parse(IntentionBody, arrival.body)
+    command = RecordIntention(body.delegation, body.vote, body.note or None)
+    return await arrival.answer(roll_call, command)
+
+
+def _code(delegation: str) -> str:
+    if not re.fullmatch(DELEGATION, delegation):
+        raise UnknownDelegation(
+            "a delegation is named by its ISO 3166-1 alpha-3 code, such as FRA"
+        )
+    return delegation

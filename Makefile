@@ -39,6 +39,10 @@ check: setup ## format, lint, types, import rules
 bench: setup ## measure latency and throughput on this machine
 	@$(BIN)/python -m tests.bench
 
+.PHONY: docs
+docs: setup ## the pages that are generated from the code
+	@$(BIN)/python -m tests.docs.generate
+
 .PHONY: format
 format: setup ## put the code in shape, mend what ruff can mend
 	$(BIN)/ruff check --fix-only .

@@ -21,6 +21,10 @@ def heartbeat(seq: int = 0, epoch: str = EPOCH) -> bytes:
     return frame("heartbeat", epoch=epoch, seq=seq, at="2026-11-23T17:02:41.002Z")
 
 
+def caught_up(seq: int) -> bytes:
+    return frame("caught_up", id=0, seq=seq)
+
+
 def a_tally(
     seq: int,
     *,

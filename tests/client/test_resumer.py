@@ -21,6 +21,7 @@ from tellers_core.tally import Held
 from tests.client.frames import (
     a_tally,
     an_event,
+    caught_up,
     event_frame,
     frame,
     heartbeat,
@@ -73,14 +74,33 @@ def test_a_tally_that_is_held_or_let_go_is_news_though_it_keeps_its_seq() -> Non
 
 def test_the_next_connection_asks_for_what_follows() -> None:
     resumer = TallyResumer("es-11-1")
-    assert resumer.query() == {"feed": "tally", "roll_call": "es-11-1"}
+    fresh = {"feed": "tally", "roll_call": "es-11-1"}
+    assert resumer.query() == fresh
     feed(resumer, subscribed(), *tallies(7))
+    assert resumer.query() == fresh, "the state was not sent to its end"
+    feed(resumer, caught_up(9))
     assert resumer.query() == {
         "feed": "tally",
         "roll_call": "es-11-1",
         "after": "7",
         "epoch": EPOCH,
     }
+
+
+def test_events_are_asked_for_from_where_they_began() -> None:
+    resumer = EventResumer()
+    assert resumer.query() == {"feed": "events"}
+    feed(resumer, subscribed(41))
+    assert resumer.query()["after"] == "41"
+    assert seqs(feed(resumer, *events(42, 41))) == [42]
+    assert resumer.query()["after"] == "42"
+
+
+def test_events_that_start_afresh_start_at_the_beginning() -> None:
+    resumer = EventResumer(after=41, epoch="old")
+    restart, *rest = feed(resumer, subscribed(3, recovered=False), *events(1, 2))
+    assert restart == Restarted(EPOCH, "the gateway starts afresh")
+    assert seqs(rest) == [1, 2]
 
 
 def test_an_earlier_subscription_is_resumed() -> None:
@@ -101,7 +121,7 @@ def test_a_fresh_start_forgets_what_was_shown_and_says_so() -> None:
     restart = subscribed(2, "new", recovered=False, reason="restored")
     outputs = feed(resumer, restart, *tallies(2, epoch="new"))
     assert outputs == [Restarted("new", "restored"), Deliver(a_tally(2, epoch="new"))]
-    assert resumer.query()["epoch"] == "new"
+    assert resumer.epoch == "new"
 
 
 def test_another_epoch_is_a_fresh_start_even_if_the_gateway_does_not_say_so() -> None:
@@ -123,7 +143,8 @@ def test_who_has_seen_nothing_takes_up_any_epoch() -> None:
 )
 def test_another_epoch_without_a_fresh_start_is_not_taken_up(foreign: bytes) -> None:
     resumer = TallyResumer("es-11-1")
-    (*_, last) = feed(resumer, subscribed(), *tallies(7), foreign)
+    shown = *tallies(7), caught_up(7)
+    (*_, last) = feed(resumer, subscribed(), *shown, foreign)
     assert isinstance(last, Reconnect)
     assert resumer.query()["after"] == "7"
     assert resumer.query()["epoch"] == EPOCH
@@ -152,7 +173,7 @@ def test_a_roll_calls_events_follow_its_own_count() -> None:
 
 def test_a_replay_that_ended_moves_the_place() -> None:
     resumer = EventResumer("es-11-1", after=0)
-    feed(resumer, subscribed(90, recovered=True), frame("caught_up", id=0, seq=90))
+    feed(resumer, subscribed(90, recovered=True), caught_up(90))
     assert resumer.query()["after"] == "90"
 
 
@@ -163,6 +184,14 @@ def test_a_head_that_events_do_not_follow_is_refetched() -> None:
     assert feed(resumer, *events(2), heartbeat(3)) == [Deliver(an_event(2))]
     (output,) = feed(resumer, heartbeat(3))
     assert isinstance(output, Reconnect)
+
+
+def test_a_slow_replay_is_no_silence() -> None:
+    resumer = EventResumer(after=0)
+    frames = [f for seq in range(1, 5) for f in (*events(seq), heartbeat(1000))]
+    outputs = feed(resumer, subscribed(1000, recovered=True), *frames)
+    assert seqs(outputs) == [1, 2, 3, 4]
+    assert not any(isinstance(output, Reconnect) for output in outputs)
 
 
 def test_a_roll_calls_events_may_lag_behind_the_log() -> None:

@@ -22,6 +22,7 @@ from tellers_client import (
 from tests.client.frames import (
     a_tally,
     an_event,
+    caught_up,
     event_frame,
     frame,
     heartbeat,
@@ -105,7 +106,8 @@ async def test_silence_is_stale_and_ends_the_connection(
     states: list[State] = []
 
     async def script(connection: ServerConnection, _: Query, number: int) -> None:
-        await send(connection, subscribed(), tally_frame(a_tally(number)))
+        tally = tally_frame(a_tally(number))
+        await send(connection, subscribed(), tally, caught_up(number))
         await connection.wait_closed()
 
     async with gateway(script) as server:
@@ -120,7 +122,8 @@ async def test_a_fresh_start_is_told() -> None:
 
     async def script(connection: ServerConnection, query: Query, number: int) -> None:
         if number == 1:
-            await send(connection, subscribed(9), tally_frame(a_tally(9)))
+            tally = tally_frame(a_tally(9))
+            await send(connection, subscribed(9), tally, caught_up(9))
             await connection.close(1012)
             return
         assert query["epoch"] == EPOCH

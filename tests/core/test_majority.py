@@ -17,6 +17,7 @@ from typing import get_args
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tellers_core.majority import (
     MAX_DENOMINATOR,
@@ -29,6 +30,11 @@ from tellers_core.majority import (
 )
 
 M = 193
+
+
+def figures(standing: Standing) -> tuple[int, int, int, int]:
+    """Y, N, R, M, as the voting rules call them."""
+    return standing.yes, standing.no, standing.outstanding, standing.members
 
 
 def of_193(yes: int, no: int, outstanding: int) -> Standing:
@@ -242,12 +248,11 @@ def test_the_published_inequalities_hold_in_assemblies_of_any_size(
     standing: Standing, rule: RuleName
 ) -> None:
     required, row = majority(rule), PUBLISHED[rule]
-    figures = standing.yes, standing.no, standing.outstanding, standing.members
-    need = row.need(*figures)
+    need = row.need(*figures(standing))
     out_of_reach = need is None or need > standing.outstanding
-    assert required.carried(standing) == row.carried(*figures)
-    assert required.clinched(standing) == row.clinched(*figures)
-    assert required.unreachable(standing) == row.defeated(*figures)
+    assert required.carried(standing) == row.carried(*figures(standing))
+    assert required.clinched(standing) == row.clinched(*figures(standing))
+    assert required.unreachable(standing) == row.defeated(*figures(standing))
     assert required.to_clinch(standing) == (None if out_of_reach else need)
 
 
@@ -335,7 +340,7 @@ def test_every_state_of_small_assemblies_is_judged_by_the_definitions(
     rule, carried = RULES[name]
     required = majority(rule)
     for standing in small_states():
-        Y, N, R, m = standing[:4]
+        Y, N, R, m = figures(standing)
 
         @cache
         def clinched(yes: int, no: int, left: int, members: int = m) -> bool:
@@ -362,7 +367,7 @@ def test_required_is_the_least_number_of_yes_that_carries(name: str) -> None:
     rule, carried = RULES[name]
     of_members = majority(rule).of_members
     for standing in small_states():
-        Y, N, _, m = standing[:4]
+        Y, N, _, m = figures(standing)
         if of_members:
             least = _least(range(m + 1), lambda y: carried(y, 0, m))  # noqa: B023
         else:
@@ -389,7 +394,7 @@ def test_clinched_and_unreachable_exclude_each_other(
 @for_all(standing=standings(), name=st.sampled_from(sorted(RULES)))
 def test_silence_keeps_what_is_settled_settled(standing: Standing, name: str) -> None:
     required = majority(RULES[name][0])
-    later = standing._replace(outstanding=max(0, standing.outstanding - 1))
+    later = replace(standing, outstanding=max(0, standing.outstanding - 1))
     assert not required.clinched(standing) or required.clinched(later)
     assert not required.unreachable(standing) or required.unreachable(later)
 
@@ -481,6 +486,17 @@ def test_more_than_all_is_impossible() -> None:
 def test_an_unknown_rule_is_an_error() -> None:
     with pytest.raises(ValueError, match="unknown rule most"):
         majority("most")  # type: ignore[arg-type]  # what is tested
+
+
+@pytest.mark.parametrize(
+    ("fraction", "required"), [("1000/1000", 193), ("1/1000", 1), ("0001/0002", 97)]
+)
+def test_a_fraction_may_have_as_many_digits_as_1000(
+    fraction: str, required: int
+) -> None:
+    assert majority(Fraction(fraction, "members")).required(of_193(0, 0, 193)) == (
+        required
+    )
 
 
 def test_the_largest_denominator_is_exact() -> None:

@@ -36,7 +36,7 @@ from tellers_core.events import (
     VoteRecorded,
     VoteWithdrawn,
 )
-from tellers_core.majority import Fraction, Rule
+from tellers_core.majority import Fraction, Rule, Standing
 from tellers_core.roll_call import (
     Annul,
     CastVote,
@@ -488,7 +488,7 @@ def test_scheduling_twice_is_refused() -> None:
 
 def test_outstanding_are_the_entitled_who_have_not_answered() -> None:
     state = replay((ARTICLE_19, RollCallOpened(), *votes(yes="FJI", abstain="PER")))
-    assert state.standing[:4] == (1, 0, 3, 6)  # yes, no, outstanding, members
+    assert state.standing == Standing(yes=1, no=0, outstanding=3, members=6)
 
 
 def test_nobody_is_outstanding_at_the_lock_until_it_is_undone() -> None:

@@ -65,7 +65,8 @@ def run(work: Coroutine[None, None, T]) -> T:
 def rebuild(data: DataDir) -> None:
     """Rebuild the projections from the log."""
     with stores(data) as found:
-        done = run(rebuild_all(_settings(data, found)))
+        rebuilt = run(rebuild_all(_settings(data, found)))
+    done = [one for one in rebuilt if one.events]
     for log, events, seconds, changed in done:
         rate = events / seconds if seconds else 0.0
         say(
@@ -73,7 +74,7 @@ def rebuild(data: DataDir) -> None:
             f"{changed} tallies changed"
         )
     if not done:
-        say("there is no log to rebuild from")
+        say("nothing is recorded: there is nothing to rebuild")
 
 
 def restore(data: DataDir) -> None:
@@ -81,7 +82,8 @@ def restore(data: DataDir) -> None:
     with stores(data) as found:
         done = run(restore_all(_settings(data, found)))
     for log, events, epoch in done:
-        say(f"{log}: {events} events restored under the new epoch {epoch}")
+        if events:
+            say(f"{log}: {events} events restored under the new epoch {epoch}")
 
 
 def _settings(data: DataDir, found: Stores) -> TallySettings:

@@ -60,5 +60,6 @@ def last_words(log: Path) -> str:
             lines = file.read().decode(errors="replace").split("\n")
     except OSError:
         return "it left no word"
-    said = [line.strip() for line in lines if line.strip()]
+    # A traceback of several errors is framed in "|" and "+----".
+    said = [stripped for line in lines if (stripped := line.strip(" |+-"))]
     return said[-1] if said else "it left no word"

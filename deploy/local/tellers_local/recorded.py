@@ -93,7 +93,7 @@ def load(
         raise Failure(f"{roll_call!r} is no id: a-z, 0-9, dots and hyphens, at most 64")
     if rule == "security_council" and not chamber.permanent:
         raise Failure(
-            f"security_council needs permanent members; {chamber.id} has none"
+            f"security_council needs permanent members: {chamber.id} has none"
         )
     recordings, faults = [], []
     for file in files:
@@ -114,11 +114,16 @@ def _read(file: Path, chamber: Chamber) -> tuple[tuple[Row, ...], list[str]]:
     except BadRequest as refusal:
         return (), [f"{file}:{p.where}: {p.detail}" for p in refusal.errors]
     foreign = [
-        f"{file}:{row.line}: {row.delegation} is not a member of {chamber.title}"
+        row
         for row in rows
         if row.vote is not None and row.delegation not in chamber.codes
     ]
-    return rows, foreign
+    if not foreign:
+        return rows, []
+    first, others = foreign[0], len(foreign) - 1
+    more = f"; nor are {others} others that vote in this file" if others else ""
+    place = f"{file}:{first.line}: {first.delegation}"
+    return (), [f"{place} is not a member of the {chamber.title}{more}"]
 
 
 def _named(

@@ -116,6 +116,8 @@ async def begun(gateway: str, chamber: str, roll_call: str) -> Begun | None:
             if refused.status == httpx.codes.NOT_FOUND:
                 return None
             raise Failure(str(refused)) from refused
+        except httpx.TransportError as error:
+            raise Failure(f"nothing answers at {gateway}: {error}") from error
     answered = frozenset(vote["delegation"] for vote in found["votes"])
     return Begun(Phase(found["phase"]), answered)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tellers_core.majority import Rule
 from tellers_core.roll_call import Phase
 from tellers_local.addresses import Services
 from tellers_local.data_dir import DataDir
@@ -34,30 +33,20 @@ def token_for(data: Path, given: str | None) -> str:
     token = given or os.environ.get("TELLERS_TOKEN") or DataDir(data).read_token()
     if not token:
         raise Failure(
-            f"no token: give --token, set TELLERS_TOKEN, or name with --data the folder "
+            "no token: give --token, set TELLERS_TOKEN, or name with --data the folder "
             f"that `tellers up` works on (there is no operator-token in {data})"
         )
     return token
 
 
-def replay(
-    files: Sequence[Path],
-    target: Target,
-    seconds: float,
-    rule: Rule | None,
-    roll_call: str | None,
-) -> None:
-    """Play recorded roll calls one after another. Raises Failure; when it names lines
-    of the files, nothing was sent."""
-    recordings = load(files, chamber_named(target.chamber), rule, roll_call)
-    asyncio.run(_play_all(recordings, target, seconds))
+def replay(recordings: Sequence[Recording], target: Target, seconds: float) -> None:
+    """Play recorded roll calls one after another. Raises Failure."""
 
+    async def play_all() -> None:
+        for recording in recordings:
+            await _play(recording, target, seconds)
 
-async def _play_all(
-    recordings: Sequence[Recording], target: Target, seconds: float
-) -> None:
-    for recording in recordings:
-        await _play(recording, target, seconds)
+    asyncio.run(play_all())
 
 
 async def _play(
@@ -79,6 +68,9 @@ async def _play(
             if name != recording.id:
                 say(f"{recording.id} exists already: played as {name}")
             await player.play(name, recording, cut_off)
+        except asyncio.CancelledError:
+            warn(f"{recording.id} was cut off: it stays as far as it came")
+            raise
         except CommandRefused as refusal:
             raise Failure(f"{recording.id}: {refusal}") from refusal
         finally:

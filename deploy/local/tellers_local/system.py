@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -50,9 +51,15 @@ def archive_url(data: DataDir) -> str:
 
 
 def external_redis(data: DataDir) -> str | None:
-    """TELLERS_REDIS_URL, when Redis is not to be embedded."""
+    """TELLERS_REDIS_URL, when Redis is not to be embedded. Raises Failure."""
     settings = settings_of(data.path)
-    return settings.redis_url if "redis_url" in settings.model_fields_set else None
+    if "redis_url" not in settings.model_fields_set:
+        return None
+    try:
+        parse_url(settings.redis_url)
+    except ValueError as error:
+        raise Failure(f"TELLERS_REDIS_URL is not valid: {error}") from error
+    return settings.redis_url
 
 
 def prepare_archive(url: str) -> None:

@@ -117,9 +117,13 @@ def paint(tally: Tally | None, state: State) -> RenderableType:
         bar = Text("█" * filled, style=COLOURS[name])
         table.add_row(name, Text(str(count), justify="right", style="bold"), bar)
     rule = f"{tally.phase}, {rule_in_words(tally.verdict.rule)} required"
-    lines = [table, Text(), Text(verdict_in_words(tally.verdict), style="bold")]
+    lines: list[RenderableType] = [
+        table,
+        Text(),
+        Text(verdict_in_words(tally.verdict), style="bold"),
+    ]
     if path := path_to_majority(tally):
-        lines.append(Text(path))
+        lines.append(path)
     lines += [Text(note, style="bold white on red") for note in notes(tally)]
     if state is not State.LIVE:
         lines.append(

@@ -9,6 +9,7 @@ import asyncio
 from collections import defaultdict
 from typing import Protocol
 
+import msgspec
 import structlog
 from sqlalchemy.exc import DBAPIError
 
@@ -177,7 +178,7 @@ class Hub:
         self._tally_seq = max(self._tally_seq if same else 0, position.seq)
         self._place = recent.place
         # After a pause on the same log, what came meanwhile is news like any other.
-        self._offer([*(tallies if same else ()), *map(decode_tally, recent.tallies)])
+        self._offer([*(tallies if same else ()), *_decoded(recent.tallies)])
         if not same:
             self._restart_viewers()
 
@@ -212,7 +213,7 @@ class Hub:
             self._place = published.place
             self._tally_seq = max(self._tally_seq, published.seq)
             self._hear("tallies")
-            self._offer([decode_tally(text) for text in published.tallies])
+            self._offer(_decoded(published.tallies))
 
     def _offer(self, tallies: list[Tally]) -> None:
         updates = []
@@ -400,6 +401,15 @@ class Hub:
         if known is not None:
             return self.feed.shown(known.tally)
         return await asyncio.to_thread(self._archive.tally, self.log, roll_call)
+
+
+def _decoded(texts: list[bytes]) -> list[Tally]:
+    """The tallies in these texts. One that is not understood (a newer tally service)
+    must not be passed over: what this gateway shows would be old without saying so."""
+    try:
+        return [decode_tally(text) for text in texts]
+    except msgspec.DecodeError as error:
+        raise LogLost(f"a tally is not understood: {error}") from error
 
 
 def _reason(group: BaseExceptionGroup[BaseException]) -> str:

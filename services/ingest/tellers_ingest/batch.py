@@ -9,6 +9,7 @@ from tellers_core.errors import BadRequest, Problem
 from tellers_core.recorded import MAX_ROWS, read_csv
 from tellers_core.roll_call import CastVote, CastVotes
 from tellers_ingest.models import (
+    MAX_FAULTS,
     Body,
     VoteEntry,
     faults,
@@ -91,6 +92,16 @@ def _from_csv(body: bytes) -> Batch:
     present = [row for row in rows if row.vote is not None]
     votes = tuple(CastVote(row.delegation, row.vote) for row in present if row.vote)
     return Batch(CastVotes(votes, tuple(row.line for row in present)), problems)
+
+
+def in_order(*problems: Problem) -> tuple[Problem, ...]:
+    """The problems in the order of the body, no more than anybody reads."""
+
+    def number(problem: Problem) -> int:
+        where = problem.where
+        return where if isinstance(where, int) else int(where.split("/")[2])
+
+    return tuple(sorted(problems, key=number)[:MAX_FAULTS])
 
 
 READERS: Mapping[str, Callable[[bytes], Batch]] = {

@@ -32,7 +32,6 @@ from tellers_ingest.handler import Recorder
 from tellers_ingest.headers import media_type
 from tellers_ingest.models import (
     DELEGATION,
-    MAX_FAULTS,
     CloseBody,
     IntentionBody,
     NewRollCall,
@@ -160,7 +159,7 @@ async def cast_votes(
     if problems:
         recorder: Recorder = request.state.recorder
         more = await recorder.faults(Place(chamber, roll_call), votes)
-        raise BadRequest("nothing was recorded", (*problems, *more)[:MAX_FAULTS])
+        raise BadRequest("nothing was recorded", batch.in_order(*problems, *more))
     return await arrival.answer(roll_call, votes)
 
 

@@ -1,19 +1,21 @@
-"""From entries of the log to changes of the projections; no I/O of its own.
+"""From entries of the log to changes of the projections; no I/O.
 
 What it does not understand holds that roll call at its last good tally and lets the
 others go on. An entry that does not even say whose it is could be anybody's: it holds
 every roll call that is still running.
 """
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
-from tellers_core.codec import Recorded, decode, roll_call_of
+from tellers_core.codec import LogName, Recorded, decode, roll_call_of
 from tellers_core.errors import CorruptHistory
-from tellers_core.events import VoteChanged, VoteRecorded, VoteWithdrawn
+from tellers_core.events import VoteEvent
 from tellers_core.tally import (
     ENDED,
     Held,
@@ -26,24 +28,34 @@ from tellers_core.tally import (
 from tellers_runtime.log import Entry
 
 UNKNOWN_ROLL_CALL = ""
+_is_id = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}").fullmatch
 logger = structlog.get_logger()
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True, gc=False):
     """What one entry did.
 
     Args:
         roll_call: whose entry it is; "" when it does not say.
         touched: roll calls whose tally changed, by being counted or held.
-        votes: delegation and vote (None: withdrawn) that it put on record.
+        vote: the vote event it is, if it is one that was counted.
         begins: whether the roll call begins with it.
     """
 
     entry: Entry
     roll_call: str
     touched: tuple[str, ...] = ()
-    votes: tuple[tuple[str, str | None], ...] = ()
+    vote: VoteEvent | None = None
     begins: bool = False
+
+
+class Forgotten(Exception):
+    """An entry continues a roll call that is archived and not in memory: `recall` it,
+    then take the entry again."""
+
+    def __init__(self, roll_call: str) -> None:
+        super().__init__(f"{roll_call} must be recalled first")
+        self.roll_call = roll_call
 
 
 class History(NamedTuple):
@@ -59,7 +71,7 @@ def recall(entries: Iterable[Entry]) -> History:
     projection: Projection | None = None
     for entry in entries:
         try:
-            projection = absorb(projection, decode(entry.body))
+            projection = absorb(projection, _decoded(entry))
         except CorruptHistory as error:
             held = Held(entry.seq, str(error))
             if projection is not None:
@@ -68,50 +80,78 @@ def recall(entries: Iterable[Entry]) -> History:
     return History(projection, None)
 
 
+def _decoded(entry: Entry) -> Recorded:
+    recorded = decode(entry.body)
+    if recorded.seq != entry.seq:
+        raise CorruptHistory(f"says seq {recorded.seq}, stands at {entry.seq}")
+    return recorded
+
+
+NO_HISTORY = History(None, None)
+
+
 class Projector:
     """The projections of one log's running roll calls.
 
     Args:
-        remember: all archived entries of a roll call, asked for once when an entry
-            continues one that is not in memory.
+        log: whose entries these are.
+        archived: roll calls that began before; those that go on must be recalled.
     """
 
-    def __init__(self, remember: Callable[[str], Iterable[Entry]]) -> None:
-        self._remember = remember
+    def __init__(self, log: LogName, archived: Iterable[str] = ()) -> None:
+        self._source = log.source
+        self._archived = set(archived)
         self._known: dict[str, History] = {}
 
+    def recall(
+        self, roll_call: str, entries: Iterable[Entry], held: Held | None = None
+    ) -> None:
+        """Put a roll call in memory again, from its archived entries. One that is
+        archived as `held` stays so, whatever is understood of it now, until a rebuild:
+        its later votes are not in the archive's projection."""
+        if held is not None:
+            entries = (entry for entry in entries if entry.seq < held.seq)
+        history = recall(entries)
+        if held is not None:
+            if history.projection is not None:
+                history.projection.held = held
+            history = History(history.projection, held)
+        self._known[roll_call] = history
+
     def absorb(self, entry: Entry) -> Change:
-        """Take the next entry of the log."""
+        """Take the next entry of the log. Raises Forgotten, and has changed nothing."""
         try:
-            recorded = decode(entry.body)
-            if recorded.seq != entry.seq:
-                raise CorruptHistory(f"says seq {recorded.seq}, stands at {entry.seq}")
-            return self._absorb(entry, recorded)
+            return self._absorb(entry, _decoded(entry))
         except CorruptHistory as error:
             return self._misunderstood(entry, str(error))
 
     def _absorb(self, entry: Entry, recorded: Recorded) -> Change:
         roll_call = recorded.roll_call
-        before = self._known.get(roll_call) or self._recall(
-            roll_call, is_new=recorded.version == 1
-        )
+        before = self._history(roll_call)
         if before.held is not None:
             return Change(entry, roll_call)
+        if recorded.source != self._source:
+            raise CorruptHistory(f"{recorded.source} is another log's")
         after = absorb(before.projection, recorded)
         if before.projection is None:
             self._known[roll_call] = History(after, None)
-        votes, begins = _votes_of(recorded), recorded.version == 1
-        return Change(entry, roll_call, (roll_call,), votes, begins)
+        event, begins = recorded.event, recorded.version == 1
+        vote = event if isinstance(event, VoteEvent) else None
+        return Change(entry, roll_call, (roll_call,), vote, begins)
 
-    def _recall(self, roll_call: str, *, is_new: bool) -> History:
-        # A first version needs no look at the archive, which has none of it.
-        history = recall(() if is_new else self._remember(roll_call))
-        self._known[roll_call] = history
-        return history
+    def _history(self, roll_call: str) -> History:
+        known = self._known.get(roll_call)
+        if known is not None:
+            return known
+        if roll_call in self._archived:
+            raise Forgotten(roll_call)
+        if not _is_id(roll_call):
+            raise CorruptHistory(f"{roll_call!r} cannot be a roll call")
+        return NO_HISTORY
 
     def _misunderstood(self, entry: Entry, reason: str) -> Change:
         roll_call = roll_call_of(entry.body)
-        if roll_call is not None:
+        if roll_call is not None and _is_id(roll_call):
             touched = self.hold(roll_call, Held(entry.seq, reason))
             return Change(entry, roll_call, touched)
         held = Held(entry.seq, "an entry that does not say whose it is")
@@ -121,8 +161,11 @@ class Projector:
         return Change(entry, UNKNOWN_ROLL_CALL, touched)
 
     def hold(self, roll_call: str, held: Held) -> tuple[str, ...]:
-        """Stop counting a roll call at its last good tally; names what changed."""
-        before = self._known.get(roll_call) or self._recall(roll_call, is_new=False)
+        """Stop counting a roll call at its last good tally; names what changed.
+
+        Raises Forgotten.
+        """
+        before = self._history(roll_call)
         if before.held is not None:
             return ()
         logger.error(
@@ -155,19 +198,17 @@ class Projector:
             if history.held is not None
         }
 
-    def forget_ended(self) -> None:
+    def forget_ended(self, archived_seq: int) -> None:
         """Let go of roll calls that ended and are archived; they can be recalled."""
-        for roll_call, history in list(self._known.items()):
-            ended = history.projection
-            if ended is not None and ended.roll_call.phase in ENDED and not ended.held:
+        for roll_call, (projection, held) in list(self._known.items()):
+            if (
+                projection is not None
+                and held is None
+                and projection.roll_call.phase in ENDED
+                and projection.seq <= archived_seq
+            ):
                 del self._known[roll_call]
-
-
-def _votes_of(recorded: Recorded) -> tuple[tuple[str, str | None], ...]:
-    event = recorded.event
-    if isinstance(event, VoteRecorded | VoteChanged | VoteWithdrawn):
-        return ((event.delegation, event.vote),)
-    return ()
+                self._archived.add(roll_call)
 
 
 def stored(value: Tally) -> str:

@@ -17,7 +17,7 @@ from sqlmodel import SQLModel, col
 from tellers_core.codec import LogName
 from tellers_core.tally import Tally
 from tellers_runtime.archive.engine import writing
-from tellers_runtime.archive.reading import ArchiveReader
+from tellers_runtime.archive.reading import ArchiveReader, archived
 from tellers_runtime.archive.tables import (
     EventRow,
     LeaseRow,
@@ -60,7 +60,7 @@ class Batch:
         self.events: list[tuple[int, str, str]] = []
         self.tallies: dict[str, Tally] = {}
         self.scheduled: dict[str, int] = {}
-        self.votes: dict[tuple[str, str], tuple[str | None, int]] = {}
+        self.votes: dict[str, dict[str, tuple[str | None, int]]] = {}
 
     def add(self, change: Change, tallies: Iterable[Tally]) -> None:
         """One more entry, with the tallies of the roll calls it touched."""
@@ -72,15 +72,14 @@ class Batch:
     def keep(self, change: Change) -> None:
         """Archive the entry itself."""
         seq, body = change.entry
-        # An entry that is no text is kept readable; what it belongs to is held anyway.
-        text = body.decode(errors="backslashreplace")
-        self.events.append((seq, change.roll_call, text))
+        self.events.append((seq, change.roll_call, archived(body)))
 
     def count(self, change: Change) -> None:
         """Take the votes that the entry puts on record."""
         seq = self.last_seq = change.entry.seq
-        for delegation, vote in change.votes:
-            self.votes[change.roll_call, delegation] = vote, seq
+        if change.vote is not None:
+            of_roll_call = self.votes.setdefault(change.roll_call, {})
+            of_roll_call[change.vote.delegation] = change.vote.vote, seq
         if change.begins:
             self.scheduled[change.roll_call] = seq
 
@@ -91,8 +90,7 @@ class Batch:
     def hold(self, tally: Tally) -> None:
         """Leave a roll call's votes as they are archived; its tally is held."""
         self.tallies[tally.roll_call] = tally
-        for key in [key for key in self.votes if key[0] == tally.roll_call]:
-            del self.votes[key]
+        self.votes.pop(tally.roll_call, None)
 
 
 class Store:
@@ -197,16 +195,19 @@ class Store:
             self._advance(connection, log, epoch, old, batch.last_seq)
             _write(connection, log, batch)
 
-    def replace(self, log: LogName, epoch: str, old: int, batch: Batch) -> None:
+    def replace(self, log: LogName, epoch: str, old: int, batch: Batch) -> set[str]:
         """Put the projections of a whole log in place of the present ones, at once.
 
         The batch's events are those after seq `old`; its projections begin at 1.
+        Returns the roll calls of which any column was otherwise before.
         """
         with writing(self._engine) as connection:
             self._advance(connection, log, epoch, old, batch.last_seq)
+            before = _projections(connection, log)
             for table in (RollCallRow, VoteRow):
                 connection.execute(delete(table).where(col(table.log) == str(log)))
             _write(connection, log, batch)
+            return {name for *_, name in before ^ _projections(connection, log)}
 
     def _advance(
         self, connection: Connection, log: LogName, epoch: str, old: int, new: int
@@ -232,6 +233,17 @@ class Store:
         )
         if fence != self.fence:
             raise LeaseLost
+
+
+def _projections(connection: Connection, log: LogName) -> set[tuple[int, str]]:
+    """A fingerprint of each row of a log's projections, and whose it is."""
+    found = set()
+    for table, name in ((RollCallRow, RollCallRow.id), (VoteRow, VoteRow.roll_call)):
+        columns = table.__table__.columns  # type: ignore[attr-defined]
+        rows = select(col(name), *columns).where(col(table.log) == str(log))
+        for whose, *row in connection.execute(rows):
+            found.add((hash(tuple(row)), whose))
+    return found
 
 
 def _upsert(
@@ -291,12 +303,13 @@ def _roll_call_row(log: LogName, tally: Tally, scheduled: int) -> dict[str, Any]
 
 def _write_votes(connection: Connection, log: LogName, batch: Batch) -> None:
     keep, drop = [], []
-    for (roll_call, delegation), (vote, seq) in batch.votes.items():
-        key = {"log": str(log), "roll_call": roll_call, "delegation": delegation}
-        if vote is None:
-            drop.append(key)
-        else:
-            keep.append({**key, "vote": str(vote), "seq": seq})
+    for roll_call, votes in batch.votes.items():
+        for delegation, (vote, seq) in votes.items():
+            key = {"log": str(log), "roll_call": roll_call, "delegation": delegation}
+            if vote is None:
+                drop.append(key)
+            else:
+                keep.append({**key, "vote": str(vote), "seq": seq})
     if keep:
         connection.execute(_upsert(connection, VoteRow), keep)
     for key in drop:

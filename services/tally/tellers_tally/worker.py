@@ -2,17 +2,21 @@
 
 A tally is published before it is archived: the events are durable already and the
 computation is deterministic, so whoever starts again publishes the same once more.
-The archive runs beside and takes whatever has gathered while the last commit ran.
+The archive runs beside and takes whatever has gathered while the last commit ran;
+while it is away, publishing goes on until MAX_UNARCHIVED.
 """
 
 import asyncio
 from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from tellers_core.codec import LogName
 from tellers_core.tally import Held, Tally, encode_tally
+from tellers_runtime.archive.reading import Position, archived
 from tellers_runtime.log import (
     TALLIES_KEPT,
     Entry,
@@ -22,7 +26,7 @@ from tellers_runtime.log import (
     Unavailable,
 )
 from tellers_tally import metrics
-from tellers_tally.projector import Projector
+from tellers_tally.projector import Change, Forgotten, Projector
 from tellers_tally.store import Batch, Inconsistent, Store
 
 READ_AT_ONCE = 1000
@@ -31,6 +35,13 @@ RETRY_SECONDS = 0.2
 # A starting gateway finds every tally in the channel that is not yet in the archive.
 MAX_UNARCHIVED = TALLIES_KEPT - 2 * READ_AT_ONCE
 logger = structlog.get_logger()
+
+
+class LastSeen(NamedTuple):
+    """The last entry this process has published, and the epoch it belongs to."""
+
+    epoch: str
+    entry: Entry
 
 
 class Worker:
@@ -42,8 +53,8 @@ class Worker:
         self._reader = reader
         self._channel = channel
         self._store = store
-        # The last entry this process has seen, in whatever run: the log must keep it.
-        self._last_seen: Entry | None = None
+        # In whatever run: for as long as its epoch lasts, the log must keep it.
+        self._last_seen: LastSeen | None = None
 
     async def lead(self) -> None:
         """Project the log for as long as the lease is ours.
@@ -52,7 +63,7 @@ class Worker:
         for: nothing is published meanwhile.
         """
         while True:
-            run = _Run(self._reader, self._channel, self._store)
+            run = _Run(self._reader, self._channel, self._store, self._archive_is)
             try:
                 await run.start(self._last_seen)
                 self._well()
@@ -61,10 +72,11 @@ class Worker:
                     group.create_task(run.archive())
             except* LogLost as lost:
                 self._halt(_first(lost))
-            except* (*Unavailable, DBAPIError) as gone:
+            except* (*Unavailable, RedisError, DBAPIError) as gone:
                 self._halt(_first(gone))
             finally:
                 self._last_seen = run.last_seen or self._last_seen
+            end_if_cancelled()
             await asyncio.sleep(RETRY_SECONDS)
 
     def _well(self) -> None:
@@ -72,12 +84,25 @@ class Worker:
         self.trouble = ""
         metrics.HALTED.labels(str(self.log)).set(0)
 
+    def _archive_is(self, trouble: str) -> None:
+        if trouble and trouble != self.trouble:
+            logger.error("archive.behind", log=str(self.log), why=trouble)
+        self.trouble = trouble
+
     def _halt(self, error: BaseException) -> None:
         trouble = f"{error}" or type(error).__name__
         if trouble != self.trouble:
             logger.error("log.halted", log=str(self.log), why=trouble)
         self.trouble = trouble
         metrics.HALTED.labels(str(self.log)).set(1)
+
+
+def end_if_cancelled() -> None:
+    """Raises CancelledError if a task group has swallowed it: up to Python 3.12 one does
+    when the cancellation comes while it ends for another reason."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -90,15 +115,23 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 class _Run:
     """One uninterrupted run over a log, from the archive's position on."""
 
-    def __init__(self, reader: LogReader, channel: TallyChannel, store: Store) -> None:
-        self.last_seen: Entry | None = None
+    def __init__(
+        self,
+        reader: LogReader,
+        channel: TallyChannel,
+        store: Store,
+        archive_is: Callable[[str], None],
+    ) -> None:
+        self.last_seen: LastSeen | None = None
+        self._archive_is = archive_is
         self._reader = reader
         self._channel = channel
         self._store = store
         self._log = reader.log
-        self._projector = Projector(
-            lambda name: store.read.events_of(reader.log, name)[1]
-        )
+        self._projector = Projector(reader.log)
+        # Held from absorbing to publishing: what is published is in order, also when
+        # the archive holds a roll call meanwhile.
+        self._in_order = asyncio.Lock()
         self._epoch = ""
         self._read_seq = 0
         self._archived_seq = 0
@@ -106,35 +139,34 @@ class _Run:
         self._gathered = asyncio.Event()
         self._drained = asyncio.Event()
 
-    async def start(self, last_seen: Entry | None) -> None:
+    async def start(self, last_seen: LastSeen | None) -> None:
         """Find the position, and make sure that the log is the one we know.
 
         Raises LogLost when it is not there, shorter, or another one.
         """
-        position = await asyncio.to_thread(self._store.read.position, self._log)
-        if position is None:
+        standing = await asyncio.to_thread(self._store.read.standing, self._log)
+        if standing is None:
             # Nothing was ever archived: only now may a log begin.
             self._epoch = await self._reader.create()
             await asyncio.to_thread(self._store.begin, self._log, self._epoch)
             return
-        epoch, head = await self._reader.epoch(), await self._reader.head()
-        if epoch is None:
-            raise LogLost(
-                f"the log is gone, the archive has {position.seq} events: "
-                "run `tellers restore`"
-            )
-        if epoch != position.epoch:
-            raise LogLost(f"the log's epoch is {epoch}, the archive's {position.epoch}")
-        if head < position.seq:
-            raise LogLost(f"the log ends at {head}, the archive at {position.seq}")
-        archived = await asyncio.to_thread(
-            self._store.read.events, self._log, position.seq - 1, 1
-        )
-        for known in (*archived, *([last_seen] if last_seen else [])):
-            if await self._reader.range(known.seq - 1, 1) != [known]:
-                raise LogLost(f"entry {known.seq} of the log is not the one we read")
-        self._epoch = epoch
+        position, names, going = standing
+        await check_same(self._reader, self._store, position)
+        if last_seen is not None and last_seen.epoch == position.epoch:
+            await _check_entry(self._reader, last_seen.entry)
+        self._epoch = position.epoch
         self._read_seq = self._archived_seq = position.seq
+        self._projector = Projector(self._log, names)
+        for tally in going:
+            await self._recall(tally.roll_call, position.seq, tally.held)
+
+    async def _recall(self, name: str, upto: int, held: Held | None = None) -> None:
+        # Not beyond: if the lease is lost, the archive may have gone on without us.
+        _, entries = await asyncio.to_thread(
+            self._store.read.events_of, self._log, name
+        )
+        known = (entry for entry in entries if entry.seq <= upto)
+        self._projector.recall(name, known, held)
 
     async def read(self) -> None:
         """Read, absorb and publish, for ever."""
@@ -149,24 +181,32 @@ class _Run:
                 await self._wait_for_room()
 
     async def _take(self, entries: list[Entry]) -> None:
-        absorbed = []
-        for entry in entries:
-            change = self._projector.absorb(entry)
-            absorbed.append((change, self._tallies(change.touched)))
-        await self._channel.publish(
-            [encode_tally(tally) for _, tallies in absorbed for tally in tallies],
-            entries[-1].seq,
-        )
-        # Into the archive only what was published: a crash between the two publishes
-        # once more, never not at all.
-        for change, tallies in absorbed:
-            self._batch.add(change, tallies)
-        self.last_seen = entries[-1]
+        async with self._in_order:
+            absorbed = []
+            for entry in entries:
+                change = await self._absorb(entry)
+                absorbed.append((change, self._tallies(change.touched)))
+            await self._channel.publish(
+                [encode_tally(tally) for _, tallies in absorbed for tally in tallies],
+                entries[-1].seq,
+            )
+            # Into the archive only what was published: a crash between the two
+            # publishes once more, never not at all.
+            for change, tallies in absorbed:
+                self._batch.add(change, tallies)
+        self.last_seen = LastSeen(self._epoch, entries[-1])
         self._read_seq = entries[-1].seq
         self._gathered.set()
         metrics.EVENTS.labels(str(self._log)).inc(len(entries))
         metrics.HEAD.labels(str(self._log)).set(self._read_seq)
         metrics.HELD.labels(str(self._log)).set(len(self._projector.held()))
+
+    async def _absorb(self, entry: Entry) -> Change:
+        try:
+            return self._projector.absorb(entry)
+        except Forgotten as forgotten:
+            await self._recall(forgotten.roll_call, entry.seq - 1)
+            return self._projector.absorb(entry)
 
     def _tallies(self, roll_calls: tuple[str, ...]) -> list[Tally]:
         return [self._projector.tally(name, self._epoch) for name in roll_calls]
@@ -186,8 +226,7 @@ class _Run:
             self._archived_seq = batch.last_seq
             self._drained.set()
             metrics.ARCHIVED.labels(str(self._log)).set(self._archived_seq)
-            if self._read_seq == self._archived_seq:
-                self._projector.forget_ended()
+            self._projector.forget_ended(self._archived_seq)
 
     async def _commit(self, batch: Batch) -> None:
         while True:
@@ -201,15 +240,49 @@ class _Run:
                 )
             except Inconsistent as error:
                 await self._hold(batch, error)
+            except (OperationalError, InterfaceError) as error:
+                # Whether it was committed is unknown; if so, the lease is "lost" next.
+                self._archive_is(f"the archive cannot be written: {error.orig}")
+                await asyncio.sleep(RETRY_SECONDS)
             else:
+                self._archive_is("")
                 return
 
     async def _hold(self, batch: Batch, error: Inconsistent) -> None:
-        held = Held(batch.last_seq, error.reason)
-        for name in self._projector.hold(error.roll_call, held):
-            tally = encode_tally(self._projector.tally(name, self._epoch))
-            await self._channel.publish([tally], held.seq)
-        batch.hold(self._projector.tally(error.roll_call, self._epoch))
+        async with self._in_order:
+            held = Held(batch.last_seq, error.reason)
+            touched = self._projector.hold(error.roll_call, held)
+            tally = self._projector.tally(error.roll_call, self._epoch)
+            if touched:
+                await self._channel.publish([encode_tally(tally)], self._read_seq)
+            for affected in (batch, self._batch):
+                affected.hold(tally)
+
+
+async def check_same(reader: LogReader, store: Store, position: Position) -> None:
+    """Make sure that the log is the archived one. Raises LogLost."""
+    epoch, head = await reader.epoch(), await reader.head()
+    if epoch is None:
+        raise LogLost(
+            f"the log is gone, the archive has {position.seq} events: "
+            "run `tellers restore`"
+        )
+    if epoch != position.epoch:
+        raise LogLost(f"the log's epoch is {epoch}, the archive's {position.epoch}")
+    if head < position.seq:
+        raise LogLost(f"the log ends at {head}, the archive at {position.seq}")
+    for entry in await asyncio.to_thread(
+        store.read.events, reader.log, position.seq - 1, 1
+    ):
+        await _check_entry(reader, entry)
+
+
+async def _check_entry(reader: LogReader, known: Entry) -> None:
+    found = await reader.range(known.seq - 1, 1)
+    if not found:
+        raise LogLost(f"entry {known.seq} of the log is missing")
+    if archived(found[0].body) != archived(known.body):
+        raise LogLost(f"entry {known.seq} of the log is not the one we read")
 
 
 async def _to_the_end(

@@ -135,15 +135,17 @@ class Resumer(ABC, Generic[Item]):
         self._roll_call = roll_call
         self._rehearsal = rehearsal
         self._failures = 0
+        self._can_resume = True
         self._clear()
 
     def query(self) -> dict[str, str]:
         """The query parameters of the next connection."""
+        resumes = self._can_resume and self.seq is not None
         asked = {
             "feed": self.feed,
             "roll_call": self._roll_call,
-            "after": self.seq,
-            "epoch": self.epoch if self.seq is not None else None,
+            "after": self.seq if resumes else None,
+            "epoch": self.epoch if resumes else None,
             "rehearsal": 1 if self._rehearsal else None,
         }
         return {name: str(value) for name, value in asked.items() if value is not None}
@@ -207,15 +209,16 @@ class Resumer(ABC, Generic[Item]):
     def _subscribed(self, frame: _Frame) -> list[Output[Item]]:
         self.state = State.LIVE
         self._failures = 0
-        resumes = self.seq is not None
-        other_log = self.epoch not in (None, frame.epoch)
+        other_log = self.seq is not None and self.epoch not in (None, frame.epoch)
         self.epoch = frame.epoch
-        if frame.recovered is False or (resumes and other_log):
-            self.seq = None
+        if frame.recovered:
+            return []
+        restarts = frame.recovered is False or other_log
+        if restarts:
             self._clear()
-            reason = frame.reason or "the gateway starts afresh"
-            return [Restarted(frame.epoch, reason)]
-        return []
+        self._begin(None if restarts else frame.seq)
+        reason = frame.reason or "the gateway starts afresh"
+        return [Restarted(frame.epoch, reason)] if restarts else []
 
     def _content(self, frame: _Frame, data: bytes) -> list[Output[Item]]:
         found = self._found(frame, data)
@@ -236,9 +239,13 @@ class Resumer(ABC, Generic[Item]):
             return [Reconnect(f"the log's epoch became {frame.epoch}")]
         return []
 
+    @abstractmethod
+    def _begin(self, head: int | None) -> None:
+        """What comes now starts afresh; `head` unless everything comes again."""
+
+    @abstractmethod
     def _caught_up(self, seq: int) -> None:
-        """Everything up to `seq` has been sent."""
-        self.seq = max(self.seq or 0, seq)
+        """What was to be sent again has been sent; the log is at `seq`."""
 
     @abstractmethod
     def _found(self, frame: _Frame, data: bytes) -> tuple[Item, str] | None:
@@ -263,6 +270,15 @@ class TallyResumer(Resumer[Tally]):
         # its seq and is news all the same.
         self._delivered: dict[str, tuple[int, Held | None]] = {}
 
+    def _begin(self, head: int | None) -> None:
+        # The state of many roll calls comes in no order: cut off, it must come again.
+        self.seq = None
+        self._can_resume = False
+
+    def _caught_up(self, seq: int) -> None:
+        # Not `seq`: the log may be ahead of the tallies.
+        self._can_resume = True
+
     def _found(self, frame: _Frame, data: bytes) -> tuple[Tally, str] | None:
         if frame.op != "tally":
             return None
@@ -286,8 +302,14 @@ class EventResumer(Resumer[CloudEvent]):
     def _clear(self) -> None:
         # The roll call's own count: the seq of one roll call has gaps by nature.
         self._version: int | None = None
-        # The log's head as of the heartbeat before.
-        self._head = 0
+        # The log's head and our place as of the heartbeat before.
+        self._then = 0, 0
+
+    def _begin(self, head: int | None) -> None:
+        self.seq = head or 0
+
+    def _caught_up(self, seq: int) -> None:
+        self.seq = max(self.seq or 0, seq)
 
     def _found(self, frame: _Frame, data: bytes) -> tuple[CloudEvent, str] | None:
         if frame.op != "event":
@@ -308,9 +330,9 @@ class EventResumer(Resumer[CloudEvent]):
         return [Deliver(item)]
 
     def _heartbeat(self, frame: _Frame) -> list[Output[CloudEvent]]:
-        follows_log = self._roll_call is None and self.seq is not None
-        behind = follows_log and (self.seq or 0) < self._head
-        self._head = 0 if behind else frame.seq  # nothing is known of the next one
-        if behind:
+        (head, place), here = self._then, self.seq or 0
+        self._then = frame.seq, here
+        if self._roll_call is None and here == place and here < head:
+            self._then = 0, 0
             return [Reconnect("the log goes on, but no events come")]
         return super()._heartbeat(frame)

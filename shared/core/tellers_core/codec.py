@@ -63,7 +63,7 @@ class Template(NamedTuple):
         return b"".join((self.head, sequence, middle, sequence, self.tail))
 
 
-class Recorded(NamedTuple):
+class Recorded(Struct, frozen=True, gc=False):
     """An event as it stands in the log: `seq` in the log, `version` in the roll call,
     `time` in RFC 3339, `source` the log's own."""
 
@@ -124,6 +124,7 @@ def decode(entry: bytes, upcasters: Upcasters = UPCASTERS) -> Recorded:
     an unknown type, or a schema newer than this code.
     """
     try:
+        entry.decode()  # JSON is UTF-8; what the envelope skips is not looked at
         envelope = _decode_envelope(entry)
         decode_data = _DATA_DECODERS.get(envelope.type)
         if decode_data is not None:

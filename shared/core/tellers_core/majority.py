@@ -16,7 +16,7 @@ A result is *clinched* when it stays carried with every outstanding vote a no, a
 """
 
 from fractions import Fraction as Ratio
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from msgspec import Struct
 
@@ -67,7 +67,7 @@ NAMED: dict[RuleName, Fraction] = {
 }
 
 
-class Standing(NamedTuple):
+class Standing(Struct, frozen=True, gc=False):
     """How a roll call stands, all a majority needs to know; numbers of delegations.
 
     Args:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Engine, Row, or_, select
 from sqlmodel import col
 
 from tellers_core.codec import LogName
-from tellers_core.tally import Tally, decode_tally
+from tellers_core.tally import ENDED, Tally, decode_tally
 from tellers_runtime.archive.engine import reading
 from tellers_runtime.archive.tables import EventRow, LogRow, RollCallRow
 from tellers_runtime.log import Entry
@@ -27,11 +27,26 @@ class Position(NamedTuple):
     seq: int
 
 
+class Standing(NamedTuple):
+    """Where a projection goes on: the position, every roll call up to there, and the
+    tallies of those that still run or are held."""
+
+    position: Position
+    roll_calls: list[str]
+    going: list[Tally]
+
+
 class Page(NamedTuple):
     """Tallies, newest roll call first, and the cursor of the next page."""
 
     tallies: list[Tally]
     next: int | None
+
+
+def archived(body: bytes) -> str:
+    """An entry as the archive keeps it. One that is no text, or that PostgreSQL cannot
+    hold, is kept readable; what it belongs to is held anyway."""
+    return body.decode(errors="backslashreplace").replace("\0", "\\x00")
 
 
 def _position(connection: Connection, log: LogName) -> Position | None:
@@ -55,6 +70,22 @@ class ArchiveReader:
         """How far the archive of this log is; None when it has none."""
         with reading(self._engine) as connection:
             return _position(connection, log)
+
+    def standing(self, log: LogName) -> Standing | None:
+        """Where the projection of this log goes on; None when it has none."""
+        of_log = col(RollCallRow.log) == str(log)
+        going = select(col(RollCallRow.tally)).where(
+            of_log,
+            or_(col(RollCallRow.phase).not_in(ENDED), col(RollCallRow.held_seq) > 0),
+        )
+        with reading(self._engine) as connection:
+            position = _position(connection, log)
+            if position is None:
+                return None
+            names = connection.scalars(select(col(RollCallRow.id)).where(of_log)).all()
+            texts = connection.scalars(going).all()
+        tallies = [_tally(text, position.epoch) for text in texts]
+        return Standing(position, list(names), tallies)
 
     def snapshot(
         self, log: LogName, finished: int

@@ -1,0 +1,126 @@
+// A tally's verdict in words: the rule, where it stands, what it would take. Pure.
+
+const ENDED = new Set(["closed", "annulled"]);
+
+/** The required majority: "Two thirds of those present and voting". */
+export function ruleInWords(rule, language) {
+  if (typeof rule === "string") {
+    return language.has(`rule.${rule}`) ? language.say(`rule.${rule}`) : rule;
+  }
+  const strict = rule.strict ? ".strict" : "";
+  return language.say(`rule.${rule.of}${strict}`, { f: rule.fraction });
+}
+
+/** yes-no-abstain, as they are proclaimed. */
+export const figures = ({ yes, no, abstain }) => `${yes}-${no}-${abstain}`;
+
+/** "141 in favour, 5 against, 35 abstentions", for reading aloud. */
+export function countsInWords({ yes, no, abstain }, language) {
+  return language.say("counts", {
+    yes: language.say("in_favour", { n: yes }),
+    no: language.say("against", { n: no }),
+    abstain: language.say("abstentions", { n: abstain }),
+  });
+}
+
+/**
+ * {rule, headline, qualifier, path, because, firmness}: texts, or "" where there is
+ * nothing to say. The qualifier belongs to the headline.
+ */
+export function verdictInWords(tally, language) {
+  const { verdict, counts, phase } = tally;
+  const texts = {
+    rule: ruleInWords(verdict.rule, language),
+    headline: headline(tally, language),
+    qualifier: "",
+    path: "",
+    because: "",
+    firmness: "",
+  };
+  if (phase === "annulled" || phase === "scheduled") return texts;
+  if (phase === "closed") {
+    texts.qualifier =
+      verdict.status === "tied"
+        ? language.say("second_vote")
+        : language.say("required", { n: verdict.required });
+    return texts;
+  }
+  const settled = verdict.status === "clinched" || verdict.status === "unreachable";
+  if (settled) {
+    texts.qualifier = language.say(phase === "locked" ? "unannounced" : "unless");
+    texts.because = becauseInWords(verdict.because, language);
+    if (phase === "open" && verdict.flips !== null && verdict.status === "clinched") {
+      texts.firmness = language.say("flips", { n: verdict.flips });
+    }
+    return texts;
+  }
+  const { to_clinch: more } = verdict;
+  const parts = [language.say("left", { n: counts.not_voting })];
+  if (more !== null && more > 0) parts.unshift(language.say("more", { n: more }));
+  texts.path = language.say(parts.length === 2 ? "two_parts" : "one_part", {
+    a: parts[0],
+    b: parts[1] ?? "",
+  });
+  return texts;
+}
+
+function headline({ verdict, counts, phase }, language) {
+  const { status } = verdict;
+  if (phase === "scheduled") return language.say("status.scheduled");
+  if (phase === "locked") {
+    if (status === "clinched") return language.say("status.carried");
+    if (status === "unreachable") return language.say("status.not_carried");
+  }
+  if (ENDED.has(phase) && status !== "annulled") {
+    const key = status === "tied" ? "status.tied_result" : `status.${status}`;
+    return `${language.say(key)} ${isolate(figures(counts), language)}`;
+  }
+  return language.say(`status.${status}`);
+}
+
+function isolate(text, language) {
+  return language.direction === "rtl" ? `\u2066${text}\u2069` : text;
+}
+
+// The inequalities of the gateway are figures; those of the Council have words in them.
+const WORDED = [
+  [/^(\d+) permanent against$/, "because.veto", ([, n]) => ({ n: Number(n) })],
+  [/^(\d+) >= 9, no permanent against$/, "because.no_veto", ([, n]) => ({ n: Number(n) })],
+  [/^(\d+) >= 9, (\d+) permanent outstanding$/, "because.silent",
+    ([, yes, n]) => ({ yes, n: Number(n) })],
+  [/^0 yes$/, "in_favour", () => ({ n: 0 })],
+  [/^(\d+(?: \+ \d+)?) against$/, "because.against", ([, a]) => ({ a })],
+];
+
+/** `112 >= 2 x (4 + 52)` as one writes it. */
+export function becauseInWords(because, language) {
+  for (const [pattern, key, values] of WORDED) {
+    const found = pattern.exec(because);
+    if (found) return language.say(key, values(found));
+  }
+  const written = because
+    .replaceAll(" x ", " × ").replaceAll(">=", "≥").replaceAll("<=", "≤");
+  return isolate(written, language);
+}
+
+/** What was taken back, and by what; `nameOf` gives a delegation's name. */
+export function retractionInWords({ was, cause }, nameOf, language) {
+  const what = language.say(`retracted.${was}`);
+  const [event, detail = ""] = cause.split(" ");
+  const key = `cause.${event}`;
+  if (!language.has(key)) return language.say("one_part", { a: what });
+  const why = language.say(key, { name: nameOf(detail) });
+  return language.say("because_of", { what, why });
+}
+
+/** Why a tally is held, if we know the reason in this language. */
+export function heldInWords(reason, language) {
+  const key = `held.${reason}`;
+  return language.has(key) ? language.say(key) : reason;
+}
+
+/** The label of the members without an answer: it depends on whether they still may. */
+export function silentLabel(phase, language) {
+  const over = phase === "locked" || ENDED.has(phase);
+  return language.say(over ? "not_voting" : "not_recorded");
+}

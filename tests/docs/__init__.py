@@ -1,0 +1,1 @@
+"""Documents generated from the code, and the test that they are fresh."""

@@ -335,6 +335,9 @@ class PostgresServer(Server):
                 *("-h", HOST),
                 *("-p", str(self.port)),
                 *("-k", str(self.directory)),
+                # Each test's database is hundreds of files. What is not synced is
+                # lost with the machine only, and no test ends that.
+                *("-c", "fsync=off"),
             ],
             output,
         )

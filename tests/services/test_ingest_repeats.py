@@ -1,22 +1,29 @@
 """The same command again: by key, by version, at whichever process it arrives."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
 from tellers_core.events import Vote
 from tellers_runtime import keys
-from tests.services.ingest import Clerk, Hall, hall, refusal
+from tests.servers import RedisServer
+from tests.services.ingest import Clerk, Hall, hall, in_thread, refusal
 
 FRA = "/es-11-1/votes/FRA"
 KEY = {"Idempotency-Key": "c1f0f1a2-7d0e"}
 
 
+@pytest.fixture(scope="module")
+def services(redis_server: RedisServer) -> Iterator[list[str]]:
+    with in_thread(redis_server.url) as one, in_thread(redis_server.url) as other:
+        yield [one, other]
+
+
 @pytest.fixture
-async def at(redis_url: str) -> AsyncIterator[Hall]:
-    async with hall(redis_url, 2) as found:
+async def at(redis_url: str, services: list[str]) -> AsyncIterator[Hall]:
+    async with hall(redis_url, services) as found:
         yield found
 
 

@@ -22,6 +22,10 @@ SEND_BUFFER_BYTES = 65_536
 async def _main(settings: GatewaySettings) -> None:
     sock = listen(settings.host, settings.gateway_port)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    # Whoever takes nothing for so long is gone, whatever it speaks: a WebSocket was let
+    # go before, but a stalled reader of server-sent events is the kernel's to end.
+    patience_ms = int(2000 * settings.stalled_seconds)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience_ms)
     engine = open_engine(settings.archive_url)
     archive = ArchiveReader(engine)
     redis = connect(settings.redis_url, "tellers-gateway")

@@ -30,14 +30,22 @@ class Update(NamedTuple):
 
 
 class TallyFeed:
-    """The tallies of one log under one epoch, `tallies` being those as of `seq`."""
+    """The tallies of one log under one epoch.
+
+    Args:
+        tallies: the newest of each roll call as of `seq`. What follows `seq` is
+            offered; `complete_after` is where that begins to be without gaps.
+    """
 
     def __init__(self, epoch: str, seq: int, tallies: Iterable[Tally]) -> None:
         self.epoch = epoch
         self.held: Held | None = None
         self.number = 0
+        self.seq = seq
         self.latest: dict[str, Update] = {}
         self._updates: deque[Update] = deque(maxlen=UPDATES_KEPT)
+        # Kept longer than the rest: a reader far behind must not miss a verdict.
+        self._milestones: deque[Update] = deque(maxlen=UPDATES_KEPT)
         for tally in sorted(tallies, key=lambda tally: tally.seq):
             self.latest[tally.roll_call] = self._update(tally, milestone=True)
         # Every update after this seq is in `_updates`.
@@ -48,8 +56,11 @@ class TallyFeed:
         known = self.latest.get(tally.roll_call)
         if tally.epoch != self.epoch:
             return None
+        if known is None and tally.seq <= self.seq:
+            return None  # it ended long ago and was forgotten here
         if known is not None and not _is_news(known.tally, tally):
             return None
+        self.seq = max(self.seq, tally.seq)
         milestone = known is None or _is_milestone(known.tally, tally)
         update = self._update(tally, milestone=milestone)
         self._remember(update)
@@ -70,8 +81,12 @@ class TallyFeed:
         self.latest.pop(update.tally.roll_call, None)
         self.latest[update.tally.roll_call] = update
         if self._updates.maxlen == len(self._updates):
-            self.complete_after = self._updates[0].tally.seq
+            # Not simply its seq: a tally that was held or released is an old one.
+            gone = self._updates[0].tally.seq
+            self.complete_after = max(self.complete_after, gone)
         self._updates.append(update)
+        if update.milestone:
+            self._milestones.append(update)
         self._forget_finished()
 
     def _update(self, tally: Tally, *, milestone: bool) -> Update:
@@ -100,18 +115,37 @@ class TallyFeed:
             return [update] if update else []
         running = [u for u in self.latest.values() if _is_running(u.tally)]
         newest = list(self.latest.values())[-1:]
-        return running + [update for update in newest if update not in running]
+        shown = running + [update for update in newest if update not in running]
+        # In the log's order: cut off anywhere, a reader resumes after its last one.
+        return sorted(shown, key=lambda update: update.tally.seq)
+
+    def standing(self, roll_call: str | None) -> list[Update]:
+        """The newest of what runs or is held. A tally that is held, or let go again,
+        keeps its seq, so a reader's place does not tell which of them it has."""
+        return [
+            update
+            for name, update in self.latest.items()
+            if roll_call in (None, name)
+            and (_is_running(update.tally) or update.tally.held is not None)
+        ]
 
     def since(self, number: int, roll_call: str | None) -> list[Update]:
         """What a reader needs that has seen everything up to update `number`."""
-        if self._updates and number < self._updates[0].number - 1:
-            return self.now(roll_call)
+        forgotten = self._updates and number < self._updates[0].number - 1
         missed = [
             update
-            for update in self._after(number)
+            for update in (self._lasting(number) if forgotten else self._after(number))
             if roll_call in (None, update.tally.roll_call)
         ]
         return missed if len(missed) <= ALL_WITHIN else list(_conflated(missed))
+
+    def _lasting(self, number: int) -> list[Update]:
+        lasting = {
+            update.number: update
+            for update in (*self._milestones, *self.latest.values())
+            if update.number > number
+        }
+        return [lasting[at] for at in sorted(lasting)]
 
     def after_seq(self, seq: int, roll_call: str | None) -> list[Update] | None:
         """The updates after that place in the log; None when they are not all here."""
@@ -127,6 +161,15 @@ class TallyFeed:
         first = self._updates[0].number if self._updates else 0
         for index in range(max(0, number + 1 - first), len(self._updates)):
             yield self._updates[index]
+
+
+def complete_after(seq: int, published: Iterable[Tally]) -> int:
+    """The place after which every tally up to `seq`, and beyond it, was published."""
+    published_seqs = {tally.seq for tally in published}
+    place = max(seq, max(published_seqs, default=0))
+    while place in published_seqs:
+        place -= 1
+    return place
 
 
 def _is_running(tally: Tally) -> bool:

@@ -6,6 +6,7 @@ tallies of running roll calls are marked held, and released when it has caught u
 """
 
 import asyncio
+import re
 from collections import defaultdict
 from typing import Protocol
 
@@ -24,7 +25,13 @@ from tellers_core.tally import (
     tally,
 )
 from tellers_gateway import metrics
-from tellers_gateway.feed import EventTail, LoggedEvent, TallyFeed, Update
+from tellers_gateway.feed import (
+    EventTail,
+    LoggedEvent,
+    TallyFeed,
+    Update,
+    complete_after,
+)
 from tellers_gateway.frames import Frame, control_frame, event_frame, tally_frame
 from tellers_runtime.archive.reading import ArchiveReader, Page
 from tellers_runtime.clock import rfc3339, utc_now
@@ -42,6 +49,8 @@ RETRY_SECONDS = 0.25
 WATCH_SECONDS = 0.25
 FINISHED_LOADED = 200
 TAIL_LOADED = 2000
+# As ingest takes it.
+_is_id = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}").fullmatch
 logger = structlog.get_logger()
 
 
@@ -85,7 +94,9 @@ class Hub:
         self._bell = asyncio.Event()
         self._heard = {"log": 0.0, "tallies": 0.0}
         self._tally_seq = 0
-        self._behind_since: float | None = None
+        # The tallies owe everything up to this seq since that time.
+        self._owed = 0
+        self._owed_since = 0.0
         self._place = "0-0"
         self.closing = False
 
@@ -155,15 +166,18 @@ class Hub:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _load(self) -> None:
-        """Snapshot and place in one: nothing between them is missed."""
-        recent = await self._channel.recent()
+        """Snapshot and place in one: nothing between them is missed.
+
+        The snapshot first: whatever is not in it was published, or will be.
+        """
         found = await asyncio.to_thread(
             self._archive.snapshot, self.log, FINISHED_LOADED
         )
+        recent = await self._channel.recent()
         epoch = await self._reader.epoch()
         if found is None or epoch is None:
             raise LogLost("there is none yet" if found is None else "it is gone")
-        position, tallies = found
+        position, archived = found
         if epoch != position.epoch:
             raise LogLost(f"its epoch is {epoch}, the archive's {position.epoch}")
         head = await self._reader.head()
@@ -172,15 +186,33 @@ class Hub:
         same = self._feed is not None and self._feed.epoch == epoch
         if same and self.head > head:
             raise LogLost(f"it ends at {head}, {self.head} was shown")
-        if not same:
-            self._feed = TallyFeed(epoch, position.seq, tallies)
-            self._tail = EventTail(max(0, head - TAIL_LOADED))
-        self._tally_seq = max(self._tally_seq if same else 0, position.seq)
-        self._place = recent.place
-        # After a pause on the same log, what came meanwhile is news like any other.
-        self._offer([*(tallies if same else ()), *_decoded(recent.tallies)])
-        if not same:
+        published = [t for t in _decoded(recent.tallies) if t.epoch == epoch]
+        complete = complete_after(position.seq, published)
+        if same:
+            if self.feed.seq < complete:
+                self.feed.complete_after = complete
+        else:
+            tail = await self._load_tail(epoch, head)
+            known = [tally for tally in archived if tally.seq <= complete]
+            self._feed = TallyFeed(epoch, complete, known)
+            self._tail = tail
+            self._tally_seq = self._owed = 0
             self._restart_viewers()
+        self._tally_seq = max(self._tally_seq, position.seq, min(recent.seq, head))
+        self._place = recent.place
+        # In the log's order; of two tallies at one seq the published is the newer.
+        self._offer(sorted([*archived, *published], key=lambda tally: tally.seq))
+        for what in self._heard:
+            self._hear(what)
+
+    async def _load_tail(self, epoch: str, head: int) -> EventTail:
+        """The newest events, up to the head: a reader that was here before must not
+        meet a log that seems to end before its place."""
+        tail = EventTail(max(0, head - TAIL_LOADED))
+        while tail.head < head:
+            for entry in await self._entries_after(tail.head, READ_AT_ONCE):
+                tail.append(_logged(entry, epoch))
+        return tail
 
     async def _follow_events(self) -> None:
         while True:
@@ -194,7 +226,7 @@ class Hub:
                 self._take(entries)
 
     def _take(self, entries: list[Entry]) -> None:
-        events = [self._logged(entry) for entry in entries]
+        events = [_logged(entry, self.epoch) for entry in entries]
         for event in events:
             self._tail.append(event)
         metrics.HEAD.labels(str(self.log)).set(self.head)
@@ -202,10 +234,6 @@ class Hub:
         for viewer in list(self.event_viewers):
             viewer.events(events, for_all)
         self._ring()
-
-    def _logged(self, entry: Entry) -> LoggedEvent:
-        frame = event_frame(entry.body, self.epoch, entry.seq)
-        return LoggedEvent(entry.seq, roll_call_of(entry.body), frame)
 
     async def _follow_tallies(self) -> None:
         while True:
@@ -221,6 +249,8 @@ class Hub:
             update = self.feed.offer(published)
             if update is not None:
                 updates.append(update)
+        # A publication may be read in parts, its seq coming with the last of them.
+        self._tally_seq = max(self._tally_seq, self.feed.seq)
         self._broadcast(updates)
 
     def _broadcast(self, updates: list[Update]) -> None:
@@ -272,14 +302,13 @@ class Hub:
 
     def _doubt(self, silent_seconds: float) -> str:
         now = asyncio.get_running_loop().time()
-        if self.head <= self._tally_seq:
-            self._behind_since = None
-        elif self._behind_since is None:
-            self._behind_since = now
         if now - min(self._heard.values()) > silent_seconds:
             return "the log cannot be read"
-        behind = self._behind_since
-        if behind is not None and now - behind > silent_seconds:
+        # Not "since they are behind": while votes come fast, some tally is always on
+        # its way. What counts is how long the oldest of them has been.
+        if self._tally_seq >= self._owed:
+            self._owed, self._owed_since = self.head, now
+        if self._tally_seq < self._owed and now - self._owed_since > silent_seconds:
             return "the tally service is behind"
         return ""
 
@@ -317,13 +346,23 @@ class Hub:
         recent = self._tail.after(seq, count)
         if recent is not None:
             return recent
+        epoch = self.epoch
+        entries = await self._entries_after(seq, count)
+        return [_logged(entry, epoch) for entry in entries if entry.seq <= self.head]
+
+    async def _entries_after(self, seq: int, count: int) -> list[Entry]:
+        """Entries that follow `seq`, which is not the last: never none."""
         try:
             entries = await self._reader.range(seq, count)
-        except LogLost:  # trimmed: the archive has it
+        except LogLost:
+            entries = []
+        if not entries:  # trimmed: the archive has it
             entries = await asyncio.to_thread(
                 self._archive.events, self.log, seq, count
             )
-        return [self._logged(entry) for entry in entries if entry.seq <= self.head]
+        if not entries or entries[0].seq != seq + 1:
+            raise LogLost(f"entry {seq + 1} is neither in the log nor in the archive")
+        return entries
 
     async def events_of(self, roll_call: str, upto: int) -> list[Entry]:
         """All entries of one roll call up to a seq, its beginning included."""
@@ -364,9 +403,13 @@ class Hub:
         upto = self._tally_seq
         if upto - seq > most:
             return None
-        events = await self.events_after(seq, most)
-        touched = {e.roll_call for e in events if e.roll_call and e.seq <= upto}
-        names = touched & {roll_call} if roll_call else touched
+        touched: set[str | None] = set()
+        after = seq
+        while after < upto:
+            entries = await self._entries_after(after, min(READ_AT_ONCE, upto - after))
+            touched |= {roll_call_of(entry.body) for entry in entries}
+            after = entries[-1].seq
+        names = [name for name in touched if name and roll_call in (None, name)]
         tallies = [
             self.feed.shown(tally)
             for name in names
@@ -382,7 +425,8 @@ class Hub:
         page = await asyncio.to_thread(
             self._archive.tallies, self.log, phase, limit, before
         )
-        return Page([self._freshest(tally) for tally in page.tallies], page.next)
+        fresh = (self._freshest(tally) for tally in page.tallies)
+        return Page([t for t in fresh if phase in (None, t.phase)], page.next)
 
     def _freshest(self, archived: Tally) -> Tally:
         known = self.feed.latest.get(archived.roll_call)
@@ -400,6 +444,8 @@ class Hub:
         known = self.feed.latest.get(roll_call)
         if known is not None:
             return self.feed.shown(known.tally)
+        if not _is_id(roll_call):
+            return None  # nothing that a database need be asked, or could be
         return await asyncio.to_thread(self._archive.tally, self.log, roll_call)
 
 
@@ -410,6 +456,11 @@ def _decoded(texts: list[bytes]) -> list[Tally]:
         return [decode_tally(text) for text in texts]
     except msgspec.DecodeError as error:
         raise LogLost(f"a tally is not understood: {error}") from error
+
+
+def _logged(entry: Entry, epoch: str) -> LoggedEvent:
+    frame = event_frame(entry.body, epoch, entry.seq)
+    return LoggedEvent(entry.seq, roll_call_of(entry.body), frame)
 
 
 def _reason(group: BaseExceptionGroup[BaseException]) -> str:

@@ -8,10 +8,12 @@ buffer is full take the slower way through their own task.
 from typing import Any
 
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
-from wsproto.events import CloseConnection, Request
+from wsproto.events import CloseConnection, Ping, Request
 
 EXTENSION = "tellers.socket"
 ABORT_SECONDS = 1.0
+# A peer that takes nothing is owed no pongs: they would fill the memory.
+PONGS_WAITING_BYTES = 65_536
 
 
 class FanoutProtocol(WSProtocol):
@@ -22,6 +24,11 @@ class FanoutProtocol(WSProtocol):
         super().handle_connect(event)
         extensions: dict[str, Any] = self.scope["extensions"]
         extensions[EXTENSION] = self
+
+    def handle_ping(self, event: Ping) -> None:
+        """Answer, if the peer takes answers."""
+        if self.waiting_bytes <= PONGS_WAITING_BYTES:
+            super().handle_ping(event)
 
     @property
     def alive(self) -> bool:

@@ -10,6 +10,7 @@ from tellers_core.codec import LogName, decode
 from tellers_core.tally import Tally, encode_tally
 from tellers_gateway.detail import detail
 from tellers_gateway.hub import Hub
+from tellers_gateway.resume import MAX_SEQ
 from tellers_gateway.state import HubDep
 from tellers_runtime.problems import HttpProblem
 
@@ -75,7 +76,9 @@ async def roll_calls(
         Literal["scheduled", "open", "locked", "closed", "annulled"] | None, Query()
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
-    cursor: Annotated[int | None, Query(ge=1, description="A page's `next`.")] = None,
+    cursor: Annotated[
+        int | None, Query(ge=1, le=MAX_SEQ, description="A page's `next`.")
+    ] = None,
 ) -> Response:
     """One page; `next` is the cursor of the following one, null at the end."""
     page = await hub.page(phase, limit, cursor)
@@ -108,7 +111,9 @@ async def tally(
     request: Request,
     hub: HubDep,
     roll_call: str,
-    as_of: Annotated[int | None, Query(ge=1, description="As at this seq.")] = None,
+    as_of: Annotated[
+        int | None, Query(ge=1, le=MAX_SEQ, description="As at this seq.")
+    ] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The tally now, or as it was at a place in the log."""
@@ -121,7 +126,7 @@ async def tally(
 @router.get("/v1/{chamber}/events", summary="The log, from a place on")
 async def events(
     hub: HubDep,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_SEQ)] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_EVENTS)] = 100,
     wait: Annotated[
         float, Query(ge=0, le=MAX_WAIT, description="Seconds to wait for one.")

@@ -9,13 +9,14 @@ import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from msgspec import Meta, Struct
 from sqlalchemy.exc import DBAPIError
+from starlette.types import Message
 
 from tellers_core.errors import Refused
 from tellers_gateway import metrics
 from tellers_gateway.frames import Frame, control_frame
 from tellers_gateway.hub import Hub, NotReady
 from tellers_gateway.protocol import EXTENSION, FanoutProtocol
-from tellers_gateway.resume import FeedName, Wish, begin
+from tellers_gateway.resume import MAX_SEQ, FeedName, Wish, begin, parse_seq
 from tellers_gateway.settings import GatewaySettings
 from tellers_gateway.state import hub_of
 from tellers_gateway.viewers import (
@@ -30,28 +31,34 @@ from tellers_runtime.problems import HttpProblem, of_refusal
 
 TELLERS, BARE = "tellers.v1", "cloudevents.json"
 BAD_MESSAGE, UNKNOWN, NO_SUBSCRIPTION = 4400, 4404, 4408
-TRY_LATER = 1013
+TRY_LATER, INTERNAL_ERROR = 1013, 1011
 MAX_SUBSCRIPTIONS = 64
 QUERY_SUBSCRIPTION = 0
+# Any of these in the query string subscribes at once.
+WISHES = ("feed", "roll_call", "after", "epoch")
+AWAY = (NotReady, LogLost, *Unavailable, DBAPIError)
 
 router = APIRouter()
 logger = structlog.get_logger()
 
 
+Number = Annotated[int, Meta(ge=-MAX_SEQ, le=MAX_SEQ)]
+
+
 class Subscribe(Struct, tag_field="op", tag="subscribe"):
     """A viewer's wish; `id` is its own name for the subscription."""
 
-    id: int
+    id: Number
     feed: FeedName
     roll_call: str | None = None
-    after: Annotated[int, Meta(ge=0)] | None = None
+    after: Annotated[int, Meta(ge=0, le=MAX_SEQ)] | None = None
     epoch: str | None = None
 
 
 class Unsubscribe(Struct, tag_field="op", tag="unsubscribe"):
     """The end of a subscription."""
 
-    id: int
+    id: Number
 
 
 _decode = msgspec.json.Decoder(Subscribe | Unsubscribe).decode
@@ -71,7 +78,7 @@ class Session:
         return bool(self._running)
 
     async def subscribe(self, number: int, wish: Wish) -> None:
-        """Start a subscription. Raises Refused, NotReady, HttpProblem."""
+        """Start a subscription. Raises Refused, HttpProblem, or what is in AWAY."""
         if number in self._running:
             raise HttpProblem("bad_request", f"id {number} is subscribed already")
         if len(self._running) >= MAX_SUBSCRIPTIONS:
@@ -79,10 +86,11 @@ class Session:
         if self._connection.bare and wish.feed != "events":
             raise HttpProblem("bad_request", f"{BARE} has only the feed events")
         beginning = await begin(self._hub, wish)
-        self._connection.control(beginning.subscribed(self._hub.epoch, number))
+        self._connection.control(beginning.subscribed(number))
         kind = EventSubscription if wish.feed == "events" else TallySubscription
         subscription = kind(self._connection, self._hub, number, wish.roll_call)
         task = asyncio.create_task(self._run(subscription.run(beginning)))
+        task.add_done_callback(self._ended)
         self._running[number] = subscription, task
 
     async def _run(self, running: Coroutine[None, None, None]) -> None:
@@ -90,9 +98,15 @@ class Session:
             await running
         except Stalled:
             return  # the connection is closed already
-        except (LogLost, *Unavailable, DBAPIError) as error:
+        except AWAY as error:
             logger.warning("subscription.ended", why=str(error))
             self._connection.let_go(TRY_LATER, "the log cannot be read; try again")
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # A bug must not look like a feed on which nothing happens.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("subscription.failed", exc_info=error)
+            self._connection.let_go(INTERNAL_ERROR, "an error on our side")
 
     def unsubscribe(self, number: int) -> None:
         """End a subscription. Raises HttpProblem when there is none of that id."""
@@ -159,13 +173,13 @@ async def _converse(
     connection: Connection,
     settings: GatewaySettings,
 ) -> None:
-    if "feed" in websocket.query_params or connection.bare:
+    if connection.bare or any(name in websocket.query_params for name in WISHES):
         try:
             wish = wish_of(
-                websocket.query_params, "events" if connection.bare else None
+                websocket.query_params, "events" if connection.bare else "tally"
             )
             await session.subscribe(QUERY_SUBSCRIPTION, wish)
-        except (HttpProblem, Refused, NotReady) as error:
+        except (HttpProblem, Refused, *AWAY) as error:
             problem = _problem(error)
             connection.control(error_frame(problem, QUERY_SUBSCRIPTION))
             await websocket.close(_close_code(problem), problem.detail[:120])
@@ -175,19 +189,26 @@ async def _converse(
     )
     try:
         while True:
-            await _answer(session, connection, await websocket.receive_text())
-    except (KeyError, msgspec.DecodeError):
-        connection.let_go(BAD_MESSAGE, "send JSON text as tellers.v1 says")
+            # Who takes no answers is asked nothing: they would fill the memory.
+            await connection.room()
+            await _answer(session, connection, await websocket.receive())
+    except Stalled:
+        return  # closed already
     finally:
         hurry.cancel()
 
 
-async def _answer(session: Session, connection: Connection, text: str) -> None:
+async def _answer(session: Session, connection: Connection, message: Message) -> None:
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message["code"], message.get("reason"))
     try:
-        request = _decode(text)
+        request = _decode(message.get("text") or b"")
     except msgspec.ValidationError as error:
         problem = HttpProblem("bad_request", str(error))
         connection.control(error_frame(problem, None))
+        return
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        connection.let_go(BAD_MESSAGE, "send JSON text as tellers.v1 says")
         return
     try:
         if isinstance(request, Unsubscribe):
@@ -195,7 +216,7 @@ async def _answer(session: Session, connection: Connection, text: str) -> None:
         else:
             wish = Wish(request.feed, request.roll_call, request.after, request.epoch)
             await session.subscribe(request.id, wish)
-    except (HttpProblem, Refused, NotReady) as error:
+    except (HttpProblem, Refused, *AWAY) as error:
         connection.control(error_frame(_problem(error), request.id))
 
 
@@ -220,11 +241,13 @@ def wish_of(query: Mapping[str, str], default_feed: FeedName | None) -> Wish:
     if feed not in ("tally", "events"):
         raise HttpProblem("bad_request", "feed must be tally or events")
     after = query.get("after")
-    if after is not None and not (after.isascii() and after.isdigit()):
-        raise HttpProblem("bad_request", "after must be a number, 0 or more")
+    try:
+        place = None if after is None else parse_seq(after)
+    except ValueError as error:
+        raise HttpProblem("bad_request", f"after must be a seq: {error}") from None
     return Wish(
         "tally" if feed == "tally" else "events",
         query.get("roll_call"),
-        None if after is None else int(after),
+        place,
         query.get("epoch"),
     )

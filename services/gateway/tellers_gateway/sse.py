@@ -4,6 +4,7 @@
 `<epoch>:<seq>`, so a browser resumes by itself with `Last-Event-ID`.
 """
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
@@ -14,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from tellers_gateway import metrics
 from tellers_gateway.frames import Frame, control_frame
 from tellers_gateway.hub import Hub
-from tellers_gateway.resume import Beginning, Wish, begin
+from tellers_gateway.resume import MAX_SEQ, Beginning, Wish, begin, parse_seq
 from tellers_gateway.state import HubDep, SettingsDep
 from tellers_gateway.viewers import EVENTS_AT_ONCE
 from tellers_runtime.problems import HttpProblem
@@ -40,7 +41,9 @@ async def live(
     settings: SettingsDep,
     feed: Annotated[Literal["tally", "events"], Query()] = "tally",
     roll_call: Annotated[str | None, Query()] = None,
-    after: Annotated[int | None, Query(ge=0, description="Resume after it.")] = None,
+    after: Annotated[
+        int | None, Query(ge=0, le=MAX_SEQ, description="Resume after it.")
+    ] = None,
     epoch: Annotated[str | None, Query(description="The epoch `after` is of.")] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
@@ -55,22 +58,22 @@ async def live(
 
 def _place(last_event_id: str) -> tuple[str, int]:
     epoch, _, seq = last_event_id.rpartition(":")
-    if not (epoch and seq.isascii() and seq.isdigit()):
-        raise HttpProblem("bad_request", "Last-Event-ID must be <epoch>:<seq>")
-    return epoch, int(seq)
+    try:
+        if epoch:
+            return epoch, parse_seq(seq)
+    except ValueError:
+        pass
+    raise HttpProblem("bad_request", "Last-Event-ID must be <epoch>:<seq>")
 
 
 async def _stream(
     hub: Hub, wish: Wish, beginning: Beginning, heartbeat_seconds: float
 ) -> AsyncIterator[bytes]:
-    epoch = hub.epoch
     with metrics.VIEWERS.labels("sse").track_inprogress():
         yield b"retry: %d\n\n" % random.randint(*RETRY_MS)
-        yield beginning.subscribed(epoch, ONLY_SUBSCRIPTION).sse
+        yield beginning.subscribed(ONLY_SUBSCRIPTION).sse
         reader = _Reader(hub, wish, beginning)
         async for frame in reader.frames(heartbeat_seconds):
-            if hub.epoch != epoch:
-                return  # the viewer comes back and is told that the log began anew
             yield frame.sse
 
 
@@ -80,37 +83,57 @@ class _Reader:
     def __init__(self, hub: Hub, wish: Wish, beginning: Beginning) -> None:
         self._hub = hub
         self._wish = wish
+        self._epoch = beginning.epoch
         self._first = beginning.frames
         self._position = beginning.position
         self._number = beginning.number
 
     async def frames(self, heartbeat_seconds: float) -> AsyncIterator[Frame]:
-        """What was missed, `caught_up`, and then what comes, with heartbeats."""
+        """What was missed, `caught_up`, and then what comes, with heartbeats.
+
+        Ends when the process stops, or the log begins anew: the viewer comes back and
+        is told so.
+        """
+        now = asyncio.get_running_loop().time
         for frame in self._first:
             yield frame
+        self._first = []
         told = False
-        while not self._hub.closing:
-            frames = await self._next()
+        beat_at = now() + heartbeat_seconds
+        while not (self._hub.closing or self._is_void):
+            more, frames = await self._next()
+            if self._is_void:
+                return
             for frame in frames:
                 yield frame
-            if frames:
+            if now() >= beat_at:
+                beat_at = now() + heartbeat_seconds
+                if self._hub.vouches:
+                    yield self._hub.pulse
+                    continue  # while it was sent, something may have come
+            if more:
                 continue
             if not told:
                 told = True
                 seq = self._hub.head
                 yield control_frame("caught_up", id=ONLY_SUBSCRIPTION, seq=seq)
                 continue
-            if not await self._hub.news(heartbeat_seconds) and self._hub.vouches:
-                yield self._hub.pulse
+            await self._hub.news(beat_at - now())
 
-    async def _next(self) -> list[Frame]:
+    @property
+    def _is_void(self) -> bool:
+        return self._hub.epoch != self._epoch
+
+    async def _next(self) -> tuple[bool, list[Frame]]:
+        """Whether there may be more at once, and the next frames for this viewer."""
         if self._wish.feed == "events":
             events = await self._hub.events_after(self._position, EVENTS_AT_ONCE)
             if events:
                 self._position = events[-1].seq
             wanted = self._wish.roll_call
-            return [e.frame for e in events if wanted in (None, e.roll_call)]
+            frames = [e.frame for e in events if wanted in (None, e.roll_call)]
+            return bool(events), frames
         feed = self._hub.feed
         updates = feed.since(self._number, self._wish.roll_call)
         self._number = feed.number
-        return [update.frame for update in updates]
+        return bool(updates), [update.frame for update in updates]

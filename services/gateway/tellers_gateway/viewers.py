@@ -16,6 +16,7 @@ from tellers_gateway.protocol import FanoutProtocol
 from tellers_gateway.resume import Beginning
 
 EVENTS_AT_ONCE = 500
+TALLIES_AT_ONCE = 100
 RESTART, SLOW = 1012, 4413
 
 
@@ -58,15 +59,27 @@ class Connection:
         if not self.bare:
             self._socket.write(frame.message)
 
+    async def room(self) -> None:
+        """Wait until the viewer has taken most of what waits for it.
+
+        Raises Stalled when it takes nothing any more.
+        """
+        # Again and again: whoever of its subscriptions wakes first fills the buffer.
+        while not self._socket.writable.is_set():
+            waiting = self._socket.waiting_bytes
+            try:
+                async with asyncio.timeout(self._stalled_seconds):
+                    await self._socket.writable.wait()
+            except TimeoutError:
+                if self._socket.waiting_bytes < waiting:
+                    continue  # slow, but it reads
+                metrics.EVICTED.inc()
+                self.let_go(SLOW, "too slow")
+                raise Stalled from None
+
     async def send(self, message: bytes) -> None:
         """Write when the viewer takes it. Raises Stalled when it does not."""
-        try:
-            async with asyncio.timeout(self._stalled_seconds):
-                await self._socket.writable.wait()
-        except TimeoutError:
-            metrics.EVICTED.inc()
-            self.let_go(SLOW, "too slow")
-            raise Stalled from None
+        await self.room()
         self._socket.write(message)
 
     def heartbeat(self, frame: Frame) -> None:
@@ -81,7 +94,7 @@ class Connection:
 
 
 class Subscription:
-    """One subscription; `run` ends only by cancellation or `Stalled`."""
+    """One subscription; `run` ends only with the connection, or by cancellation."""
 
     def __init__(
         self, connection: Connection, hub: Hub, number: int, roll_call: str | None
@@ -108,6 +121,13 @@ class Subscription:
 
     def heartbeat(self, frame: Frame) -> None:
         self._connection.heartbeat(frame)
+
+    def _is_void(self, beginning: Beginning) -> bool:
+        """Whether the log began anew since; if so, lets the viewer go."""
+        if self._hub.epoch == beginning.epoch:
+            return False
+        self.restart()
+        return True
 
     def restart(self) -> None:
         """The log began anew: the viewer reconnects and is told so."""
@@ -138,6 +158,8 @@ class EventSubscription(Subscription):
         told = False
         while True:
             events = await self._hub.events_after(self._position, EVENTS_AT_ONCE)
+            if self._is_void(beginning):
+                return
             if events:
                 await self._connection.send(self._message(events))
                 self._position = events[-1].seq
@@ -172,11 +194,12 @@ class TallySubscription(Subscription):
 
     async def run(self, beginning: Beginning) -> None:
         """The state now or what was missed, then live."""
-        message = b"".join(frame.message for frame in beginning.frames)
-        await self._connection.send(message)
+        for first in range(0, len(beginning.frames), TALLIES_AT_ONCE):
+            frames = beginning.frames[first : first + TALLIES_AT_ONCE]
+            await self._connection.send(b"".join(frame.message for frame in frames))
         self._caught_up()
         self._number = beginning.number
-        while True:
+        while not self._is_void(beginning):
             feed = self._hub.feed
             missed = feed.since(self._number, self.roll_call)
             self._number = feed.number

@@ -13,17 +13,19 @@ from tellers_core.codec import LogName
 from tellers_core.tally import encode_tally
 from tellers_runtime.archive.engine import open_engine
 from tellers_runtime.archive.reading import Position
-from tellers_runtime.log import LogLost, LogReader, TallyChannel, connect
+from tellers_runtime.log import LogReader, TallyChannel, connect
+from tellers_tally.lease import leading_by_force
 from tellers_tally.projector import Projector
 from tellers_tally.settings import TallySettings
 from tellers_tally.store import Batch, Store
+from tellers_tally.worker import check_same
 
 READ_AT_ONCE = 1000
 
 
 class Rebuilt(NamedTuple):
     """What was done: `seconds` from the first read to the commit; `changed` roll calls
-    whose tally is not, byte for byte, what it was."""
+    whose tally or votes are not, column for column, what they were."""
 
     log: LogName
     events: int
@@ -36,17 +38,16 @@ async def rebuild_all(settings: TallySettings) -> list[Rebuilt]:
     redis = connect(settings.redis_url, "tellers-rebuild")
     engine = open_engine(settings.archive_url)
     store = Store(engine, settings.lease_name, "rebuild")
+    done = []
     try:
-        await asyncio.to_thread(store.take_by_force)
-        done = []
-        for log in settings.logs:
-            position = await asyncio.to_thread(store.read.position, log)
-            if position is not None:
-                reader, channel = LogReader(redis, log), TallyChannel(redis, log)
-                done.append(await rebuild(reader, channel, store, position))
+        async with leading_by_force(store, settings.lease_seconds):
+            for log in settings.logs:
+                position = await asyncio.to_thread(store.read.position, log)
+                if position is not None:
+                    reader, channel = LogReader(redis, log), TallyChannel(redis, log)
+                    done.append(await rebuild(reader, channel, store, position))
         return done
     finally:
-        await asyncio.to_thread(store.release)
         await redis.aclose()
         engine.dispose()
 
@@ -56,26 +57,22 @@ async def rebuild(
 ) -> Rebuilt:
     """Rebuild one log whose lease we hold."""
     started = time.monotonic()
-    if await reader.epoch() != position.epoch:
-        raise LogLost(f"{reader.log}: the log is not the archived one")
-    before = await asyncio.to_thread(store.read.every_tally, reader.log)
+    await check_same(reader, store, position)
     batch = await project(reader, position)
-    if batch.last_seq < position.seq:
-        raise LogLost(f"{reader.log}: the log is shorter than the archive")
-    if batch.last_seq:
-        await asyncio.to_thread(
-            store.replace, reader.log, position.epoch, position.seq, batch
-        )
+    if not batch.last_seq:
+        return Rebuilt(reader.log, 0, time.monotonic() - started, 0)
+    changed = await asyncio.to_thread(
+        store.replace, reader.log, position.epoch, position.seq, batch
+    )
     seconds = time.monotonic() - started
-    changed = [t for name, t in batch.tallies.items() if before.get(name) != t]
-    await channel.publish([encode_tally(tally) for tally in changed], batch.last_seq)
+    tallies = [tally for name, tally in batch.tallies.items() if name in changed]
+    await channel.publish([encode_tally(tally) for tally in tallies], batch.last_seq)
     return Rebuilt(reader.log, batch.last_seq, seconds, len(changed))
 
 
 async def project(reader: LogReader, position: Position) -> Batch:
     """The projections of a whole log, and its entries that are not archived yet."""
-    # Nothing is remembered from the archive: the log itself is read from its beginning.
-    projector = Projector(remember=lambda _: ())
+    projector = Projector(reader.log)
     batch = Batch()
     touched: dict[str, None] = {}
     while entries := await reader.range(batch.last_seq, READ_AT_ONCE):

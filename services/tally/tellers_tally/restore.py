@@ -2,11 +2,12 @@
 
 The entries come back byte for byte. Until the very last write, which sets the epoch,
 there is no log: ingest refuses, tally and gateway hold. So a restore that is cut off is
-simply run again.
+simply run again: it leaves alone what is restored already.
 """
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from redis.asyncio import Redis
@@ -16,9 +17,12 @@ from tellers_core.errors import CorruptHistory
 from tellers_runtime import keys
 from tellers_runtime.archive.engine import open_engine
 from tellers_runtime.fields import ABSENT, changes
-from tellers_runtime.log import Entry, connect, new_epoch
+from tellers_runtime.log import Entry, LogReader, connect, new_epoch
+from tellers_tally.lease import leading_by_force
 from tellers_tally.settings import TallySettings
 from tellers_tally.store import Store
+
+PAGE = 1000
 
 
 class NotEmpty(Exception):
@@ -38,27 +42,41 @@ class Restored(NamedTuple):
 
 
 async def restore_all(settings: TallySettings) -> list[Restored]:
-    """Restore every archived log. Raises NotEmpty or NothingToRestore."""
+    """Restore the archived logs that are gone. Raises NotEmpty or NothingToRestore."""
     redis = connect(settings.redis_url, "tellers-restore")
     engine = open_engine(settings.archive_url)
     store = Store(engine, settings.lease_name, "restore")
     try:
-        archived = [log for log in settings.logs if store.read.position(log)]
-        await _check(redis, archived)
-        await asyncio.to_thread(store.take_by_force)
-        return [await _restore(redis, store, log) for log in archived]
+        gone = await _gone(redis, store, settings.logs)
+        async with leading_by_force(store, settings.lease_seconds):
+            return [await _restore(redis, store, log) for log in gone]
     finally:
-        await asyncio.to_thread(store.release)
         await redis.aclose()
         engine.dispose()
 
 
-async def _check(redis: Redis, archived: list[LogName]) -> None:
-    if not archived:
+async def _gone(
+    redis: Redis, store: Store, logs: Sequence[LogName]
+) -> Sequence[LogName]:
+    """The archived logs that Redis lacks; it has some when a restore was cut off."""
+    gone, there = [], []
+    for log in logs:
+        position = await asyncio.to_thread(store.read.position, log)
+        if position is None:
+            continue
+        if not await redis.exists(keys.meta(log), keys.events(log)):
+            gone.append(log)
+        elif await LogReader(redis, log).epoch() == position.epoch:
+            there.append(log)
+        else:
+            raise NotEmpty(
+                f"Redis has another log of {log}: restore needs an empty Redis"
+            )
+    if there and not gone:
+        raise NotEmpty("Redis has the log: there is nothing to restore")
+    if not gone:
         raise NothingToRestore("the archive is empty: there is nothing to restore")
-    for log in archived:
-        if await redis.exists(keys.meta(log), keys.events(log)):
-            raise NotEmpty(f"Redis has a log of {log}: restore needs an empty Redis")
+    return gone
 
 
 async def _restore(redis: Redis, store: Store, log: LogName) -> Restored:
@@ -67,7 +85,7 @@ async def _restore(redis: Redis, store: Store, log: LogName) -> Restored:
     await redis.delete(staging, keys.tallies(log))
     roll_calls: dict[str, dict[str, str]] = defaultdict(dict)
     seq = 0
-    for page in await asyncio.to_thread(lambda: list(store.read.all_events(log))):
+    while page := await asyncio.to_thread(store.read.events, log, seq, PAGE):
         pipe = redis.pipeline(transaction=False)
         for entry in page:
             pipe.xadd(staging, {"e": entry.body}, id=f"{entry.seq}-0")
@@ -75,15 +93,18 @@ async def _restore(redis: Redis, store: Store, log: LogName) -> Restored:
         await pipe.execute()
         seq = page[-1].seq
     for roll_call, fields in roll_calls.items():
-        await redis.hset(
-            keys.roll_call(log.chamber, roll_call),
-            items=[part for pair in fields.items() for part in pair],
-        )
+        key = keys.roll_call(log.chamber, roll_call)
+        pipe = redis.pipeline(transaction=True)
+        pipe.delete(key)
+        pipe.hset(key, items=[part for pair in fields.items() for part in pair])
+        await pipe.execute()
     epoch = new_epoch()
     await asyncio.to_thread(store.set_epoch, log, epoch)
+    pipe = redis.pipeline(transaction=True)
     if seq:
-        await redis.rename(staging, keys.events(log))
-    await redis.hset(keys.meta(log), mapping={"seq": seq, "epoch": epoch})
+        pipe.rename(staging, keys.events(log))
+    pipe.hset(keys.meta(log), mapping={"seq": seq, "epoch": epoch})
+    await pipe.execute()
     return Restored(log, seq, epoch)
 
 

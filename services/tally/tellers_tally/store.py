@@ -10,7 +10,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col
 
@@ -239,7 +249,7 @@ def _projections(connection: Connection, log: LogName) -> set[tuple[int, str]]:
     """A fingerprint of each row of a log's projections, and whose it is."""
     found = set()
     for table, name in ((RollCallRow, RollCallRow.id), (VoteRow, VoteRow.roll_call)):
-        columns = table.__table__.columns  # type: ignore[attr-defined]
+        columns: Any = inspect(table).columns
         rows = select(col(name), *columns).where(col(table.log) == str(log))
         for whose, *row in connection.execute(rows):
             found.add((hash(tuple(row)), whose))

@@ -98,8 +98,8 @@ class Worker:
 
 
 def end_if_cancelled() -> None:
-    """Raises CancelledError if a task group has swallowed it: up to Python 3.12 one does
-    when the cancellation comes while it ends for another reason."""
+    """Raises CancelledError if a task group has swallowed it: up to Python 3.12 one
+    does, when the cancellation comes while it ends for another reason."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
@@ -256,7 +256,8 @@ class _Run:
             if touched:
                 await self._channel.publish([encode_tally(tally)], self._read_seq)
             for affected in (batch, self._batch):
-                affected.hold(tally)
+                if error.roll_call in affected.tallies:
+                    affected.hold(tally)
 
 
 async def check_same(reader: LogReader, store: Store, position: Position) -> None:

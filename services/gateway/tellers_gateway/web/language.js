@@ -33,7 +33,8 @@ export class Language {
       ...digits, timeZone: "UTC", hourCycle: "h23",
       hour: "2-digit", minute: "2-digit", second: "2-digit",
     });
-    this.#date = new Intl.DateTimeFormat(code, {
+    // The United Nations write 2 March 2022.
+    this.#date = new Intl.DateTimeFormat(code === "en" ? "en-GB" : code, {
       ...digits, timeZone: "UTC", day: "numeric", month: "long", year: "numeric",
     });
   }

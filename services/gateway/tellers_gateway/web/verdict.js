@@ -24,14 +24,15 @@ export function countsInWords({ yes, no, abstain }, language) {
 }
 
 /**
- * {rule, headline, qualifier, path, because, firmness}: texts, or "" where there is
- * nothing to say. The qualifier belongs to the headline.
+ * {rule, headline, result, qualifier, path, because, firmness}: texts, or "" where there
+ * is nothing to say. Result (the figures) and qualifier belong to the headline.
  */
 export function verdictInWords(tally, language) {
   const { verdict, counts, phase } = tally;
   const texts = {
     rule: ruleInWords(verdict.rule, language),
     headline: headline(tally, language),
+    result: "",
     qualifier: "",
     path: "",
     because: "",
@@ -39,6 +40,7 @@ export function verdictInWords(tally, language) {
   };
   if (phase === "annulled" || phase === "scheduled") return texts;
   if (phase === "closed") {
+    texts.result = isolate(figures(counts), language);
     texts.qualifier =
       verdict.status === "tied"
         ? language.say("second_vote")
@@ -64,17 +66,14 @@ export function verdictInWords(tally, language) {
   return texts;
 }
 
-function headline({ verdict, counts, phase }, language) {
+function headline({ verdict, phase }, language) {
   const { status } = verdict;
   if (phase === "scheduled") return language.say("status.scheduled");
   if (phase === "locked") {
     if (status === "clinched") return language.say("status.carried");
     if (status === "unreachable") return language.say("status.not_carried");
   }
-  if (ENDED.has(phase) && status !== "annulled") {
-    const key = status === "tied" ? "status.tied_result" : `status.${status}`;
-    return `${language.say(key)} ${isolate(figures(counts), language)}`;
-  }
+  if (phase === "closed" && status === "tied") return language.say("status.tied_result");
   return language.say(`status.${status}`);
 }
 

@@ -15,14 +15,22 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event
 
 BUSY_TIMEOUT_MS = 5000
+# PostgreSQL: a process that is frozen, or cut off, in the middle of a transaction must
+# not keep its locks; a dead network must not keep us.
+POSTGRES = {
+    "options": "-c idle_in_transaction_session_timeout=5s",
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
 
 
 def open_engine(url: str) -> Engine:
     """An engine for the archive at that SQLAlchemy URL."""
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _on_connect)
-        event.listen(engine, "begin", _on_begin)
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, connect_args=POSTGRES)
+    engine = create_engine(url)
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
     return engine
 
 

@@ -4,7 +4,7 @@ Snapshot and position come from one transaction, so a reader can go on from the 
 without missing or repeating anything.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -16,8 +16,6 @@ from tellers_core.tally import ENDED, Tally, decode_tally
 from tellers_runtime.archive.engine import reading
 from tellers_runtime.archive.tables import EventRow, LogRow, RollCallRow
 from tellers_runtime.log import Entry
-
-PAGE = 1000
 
 
 class Position(NamedTuple):
@@ -137,17 +135,6 @@ class ArchiveReader:
             )
         return _tally(text, position.epoch) if text and position else None
 
-    def every_tally(self, log: LogName) -> dict[str, Tally]:
-        """All archived tallies by roll call."""
-        with reading(self._engine) as connection:
-            position = _position(connection, log)
-            query = select(col(RollCallRow.tally)).where(
-                col(RollCallRow.log) == str(log)
-            )
-            epoch = position.epoch if position else ""
-            tallies = [_tally(text, epoch) for text in connection.scalars(query)]
-        return {tally.roll_call: tally for tally in tallies}
-
     def events(self, log: LogName, after: int, count: int) -> list[Entry]:
         """Up to `count` archived entries that follow `after`."""
         query = (
@@ -158,13 +145,6 @@ class ArchiveReader:
         )
         with reading(self._engine) as connection:
             return _entries(connection.execute(query).all())
-
-    def all_events(self, log: LogName) -> Iterator[list[Entry]]:
-        """The whole archived log in pages."""
-        after = 0
-        while page := self.events(log, after, PAGE):
-            yield page
-            after = page[-1].seq
 
     def events_of(self, log: LogName, roll_call: str) -> tuple[int, list[Entry]]:
         """How far the archive is, and all archived entries of one roll call."""

@@ -4,7 +4,7 @@ Plain columns for who queries with SQL; `body` and `tally` hold the exact bytes 
 log entry and of the published tally, as text.
 """
 
-from sqlmodel import Field, Index, SQLModel, Text
+from sqlmodel import BigInteger, Field, Index, SQLModel, Text
 
 
 class LeaseRow(SQLModel, table=True):
@@ -17,9 +17,9 @@ class LeaseRow(SQLModel, table=True):
     __tablename__ = "lease"
 
     name: str = Field(primary_key=True, max_length=128)
-    fence: int
+    fence: int = Field(sa_type=BigInteger)
     holder: str = Field(max_length=128)
-    beat: int
+    beat: int = Field(sa_type=BigInteger)
 
 
 class LogRow(SQLModel, table=True):
@@ -29,7 +29,7 @@ class LogRow(SQLModel, table=True):
 
     name: str = Field(primary_key=True, max_length=64)
     epoch: str = Field(max_length=32)
-    seq: int
+    seq: int = Field(sa_type=BigInteger)
 
 
 class EventRow(SQLModel, table=True):
@@ -39,7 +39,7 @@ class EventRow(SQLModel, table=True):
     __table_args__ = (Index("event_of_roll_call", "log", "roll_call", "seq"),)
 
     log: str = Field(primary_key=True, max_length=64)
-    seq: int = Field(primary_key=True)
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
     roll_call: str = Field(max_length=64)
     body: str = Field(sa_type=Text)
 
@@ -55,8 +55,8 @@ class RollCallRow(SQLModel, table=True):
 
     log: str = Field(primary_key=True, max_length=64)
     id: str = Field(primary_key=True, max_length=64)
-    scheduled_seq: int
-    seq: int
+    scheduled_seq: int = Field(sa_type=BigInteger)
+    seq: int = Field(sa_type=BigInteger)
     version: int
     phase: str = Field(max_length=16)
     status: str = Field(max_length=16)
@@ -66,7 +66,7 @@ class RollCallRow(SQLModel, table=True):
     not_voting: int
     entitled: int
     members: int
-    held_seq: int | None = None
+    held_seq: int | None = Field(default=None, sa_type=BigInteger)
     tally: str = Field(sa_type=Text)
 
 
@@ -79,4 +79,4 @@ class VoteRow(SQLModel, table=True):
     roll_call: str = Field(primary_key=True, max_length=64)
     delegation: str = Field(primary_key=True, max_length=3)
     vote: str = Field(max_length=8)
-    seq: int
+    seq: int = Field(sa_type=BigInteger)

@@ -1,0 +1,52 @@
+// The roll calls of all chambers as the index shows them: on now, and past. Pure.
+
+const ENDED = new Set(["closed", "annulled"]);
+
+export class Listing {
+  #tallies = new Map();
+
+  /** Take a page or an update; of two tallies of one roll call the newer stays. */
+  take(tally) {
+    const key = `${tally.chamber}/${tally.roll_call}`;
+    const known = this.#tallies.get(key);
+    const older = known?.epoch === tally.epoch && tally.seq < known.seq;
+    if (older || tally.rehearsal) return null;
+    this.#tallies.set(key, tally);
+    return key;
+  }
+
+  /** Forget a chamber, whose list is fetched anew. */
+  forget(chamber) {
+    for (const [key, tally] of this.#tallies) {
+      if (tally.chamber === chamber) this.#tallies.delete(key);
+    }
+  }
+
+  get(key) {
+    return this.#tallies.get(key);
+  }
+
+  get size() {
+    return this.#tallies.size;
+  }
+
+  /** Keys of what runs, what is under way before what is only announced. */
+  get now() {
+    const weight = { open: 0, locked: 0, scheduled: 1 };
+    return this.#keys(({ phase }) => !ENDED.has(phase)).sort(
+      (a, b) => weight[this.get(a).phase] - weight[this.get(b).phase],
+    );
+  }
+
+  /** Keys of what has ended, the newest first. */
+  get past() {
+    return this.#keys(({ phase }) => ENDED.has(phase));
+  }
+
+  #keys(wanted) {
+    return [...this.#tallies]
+      .filter(([, tally]) => wanted(tally))
+      .sort(([, a], [, b]) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.seq - a.seq))
+      .map(([key]) => key);
+  }
+}

@@ -247,6 +247,7 @@ def test_votes_are_taken_again_after_unlocking() -> None:
 def test_a_vote_after_the_lock_is_refused_and_says_why() -> None:
     refused = given(*LOCKED).when(CastVote("NOR", YES)).refused(NotOpen)
     assert refused.detail == "votes are taken only while open; the roll call is locked"
+    assert str(refused) == refused.detail
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_a_demo_shows_addresses_token_and_result(installation: Installation) -> 
     token = (installation.data / "operator-token").read_text().strip()
     for words in (
         running.gateway,
-        f"{running.ingest}/console",
+        running.ingest,
         token,
         f"{running.gateway}/board/ga/es-11-1",
         "es-11-1 closed: 141-5-35 (yes-no-abstain), 12 not voting, "

@@ -47,7 +47,7 @@ def _introduce(system: System) -> None:
     say(
         f"Tellers runs on {system.data.path}\n"
         f"  public pages and API   {system.gateway}\n"
-        f"  clerk's console        {system.ingest}/console\n"
+        f"  commands (ingest API)  {system.ingest}\n"
         f"  operator's token       {system.token}\n"
         "  Ctrl-C ends it"
     )

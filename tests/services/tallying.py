@@ -305,32 +305,57 @@ def settings_for(redis_url: str, database_url: str) -> TallySettings:
 
 
 class Leader(NamedTuple):
-    """A tally service in a task of this process."""
+    """A tally service in a task of this process, with a worker for each log."""
 
-    worker: Worker
+    workers: list[Worker]
     store: Store
     task: "asyncio.Task[None]"
 
+    @property
+    def worker(self) -> Worker:
+        """The first log's."""
+        return self.workers[0]
+
 
 @asynccontextmanager
-async def leading(
-    redis_url: str, database_url: str, lease_seconds: float = LEASE_SECONDS
+async def candidate(
+    redis_url: str,
+    database_url: str,
+    logs: Iterable[LogName] = (GA,),
+    lease_seconds: float = LEASE_SECONDS,
 ) -> AsyncIterator[Leader]:
-    """The tally service of the chamber `ga`, at work until the end of the `with`."""
+    """A tally service that leads as soon as it may, until the end of the `with`."""
     engine = open_engine(database_url)
     redis: Redis = connect(redis_url, "tellers-tally")
     store = Store(engine, LEASE, "here")
-    worker = Worker(LogReader(redis, GA), TallyChannel(redis, GA), store)
-    task = asyncio.create_task(lead_when_ours(store, [worker], lease_seconds))
+    workers = [
+        Worker(LogReader(redis, log), TallyChannel(redis, log), store) for log in logs
+    ]
+    task = asyncio.create_task(lead_when_ours(store, workers, lease_seconds))
     try:
-        await until(lambda: task.done() or not worker.trouble, "the lead")
-        yield Leader(worker, store, task)
+        yield Leader(workers, store, task)
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
         await redis.aclose()
         engine.dispose()
+
+
+@asynccontextmanager
+async def leading(
+    redis_url: str,
+    database_url: str,
+    logs: Iterable[LogName] = (GA,),
+    lease_seconds: float = LEASE_SECONDS,
+) -> AsyncIterator[Leader]:
+    """A tally service that leads."""
+    async with candidate(redis_url, database_url, logs, lease_seconds) as leader:
+        await until(
+            lambda: leader.task.done() or not any(w.trouble for w in leader.workers),
+            "the lead",
+        )
+        yield leader
 
 
 @asynccontextmanager

@@ -75,7 +75,7 @@ def test_a_reader_further_behind_gets_milestones_and_the_newest() -> None:
         at(502, B),
     )
     assert places(feed.since(1, None)) == [3, 400, 500, 501, 502]
-    assert places(feed.since(1, B)) == list(range(3, 400, 2)) + [502]
+    assert places(feed.since(1, B)) == [*range(3, 400, 2), 502]
 
 
 def test_a_verdict_is_not_missed_by_who_is_behind_everything_kept() -> None:

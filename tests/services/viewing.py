@@ -7,7 +7,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -46,7 +46,7 @@ class Viewer:
         self, wanted: Callable[[Json], bool], seconds: float = PATIENCE
     ) -> list[Json]:
         """The next frames, up to and with the first one that is wanted."""
-        found = []
+        found: list[Json] = []
         async with asyncio.timeout(seconds):
             while not found or not wanted(found[-1]):
                 found.append(await self.frame(seconds))
@@ -150,15 +150,14 @@ class Stream(Viewer):
 
 async def _blocks(response: httpx.Response) -> AsyncIterator[dict[str, str]]:
     fields: dict[str, str] = {}
-    async with aclosing(response.aiter_lines()) as lines:
-        async for line in lines:
-            if line:
-                name, _, value = line.partition(": ")
-                assert name not in fields, f"{name} twice in one event"
-                fields[name] = value
-            elif fields:
-                yield fields
-                fields = {}
+    async for line in response.aiter_lines():
+        if line:
+            name, _, value = line.partition(": ")
+            assert name not in fields, f"{name} twice in one event"
+            fields[name] = value
+        elif fields:
+            yield fields
+            fields = {}
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse, Response
@@ -36,6 +37,16 @@ async def board(chamber: str, roll_call: str) -> Response:
     return _page("board.html")
 
 
+class _Files(StaticFiles):
+    """Files with the headers of the pages: always checked, so that the modules of two
+    releases never meet in one browser."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(HEADERS)
+        return response
+
+
 def mount_files(app: FastAPI) -> None:
     """Serve scripts and styles under /web."""
-    app.mount("/web", StaticFiles(directory=WEB), name="web")
+    app.mount("/web", _Files(directory=WEB), name="web")

@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from tellers_runtime.together import together
 from tellers_tally import metrics
 from tellers_tally.store import LeaseLost, Seen, Store
-from tellers_tally.worker import Worker, end_if_cancelled
+from tellers_tally.worker import Worker
 
 BEATS_PER_LEASE = 4
 STANDING_BY = "standing by"
@@ -30,16 +31,14 @@ async def lead_when_ours(
             logger.info("lease.taken", fence=store.fence)
             metrics.LEADING.set(1)
             try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(_beat(store, lease_seconds))
-                    for worker in workers:
-                        group.create_task(worker.lead())
+                await together(
+                    _beat(store, lease_seconds), *(worker.lead() for worker in workers)
+                )
             except* LeaseLost:
                 logger.warning("lease.lost", fence=store.fence)
             finally:
                 metrics.LEADING.set(0)
                 _say(workers, STANDING_BY)
-            end_if_cancelled()
     finally:
         if store.fence:
             await asyncio.shield(_release(store))

@@ -25,6 +25,7 @@ from tellers_runtime.log import (
     TallyChannel,
     Unavailable,
 )
+from tellers_runtime.together import together
 from tellers_tally import metrics
 from tellers_tally.projector import Change, Forgotten, Projector
 from tellers_tally.store import Batch, Inconsistent, Store
@@ -67,16 +68,13 @@ class Worker:
             try:
                 await run.start(self._last_seen)
                 self._well()
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(run.read())
-                    group.create_task(run.archive())
+                await together(run.read(), run.archive())
             except* LogLost as lost:
                 self._halt(_first(lost))
             except* (*Unavailable, RedisError, DBAPIError) as gone:
                 self._halt(_first(gone))
             finally:
                 self._last_seen = run.last_seen or self._last_seen
-            end_if_cancelled()
             await asyncio.sleep(RETRY_SECONDS)
 
     def _well(self) -> None:
@@ -95,14 +93,6 @@ class Worker:
             logger.error("log.halted", log=str(self.log), why=trouble)
         self.trouble = trouble
         metrics.HALTED.labels(str(self.log)).set(1)
-
-
-def end_if_cancelled() -> None:
-    """Raises CancelledError if a task group has swallowed it: up to Python 3.12 one
-    does, when the cancellation comes while it ends for another reason."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

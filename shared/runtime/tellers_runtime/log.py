@@ -16,6 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from tellers_core.codec import LogName, Template
 from tellers_runtime import keys
@@ -87,34 +88,31 @@ class Stale(NamedTuple):
     actual: str
 
 
+# redis-py 8.1 looks whether a connection was closed meanwhile, say by a restarted
+# Redis, only while maintenance notifications are off.
+_OPTIONS: Mapping[str, Any] = {
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 15,
+    "retry": Retry(NoBackoff(), 0),
+    "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+}
+
+
 def connect(url: str, name: str) -> "Redis":
-    """A client whose timeouts exceed the blocking reads below."""
-    return Redis.from_url(
-        url,
-        client_name=name,
-        socket_connect_timeout=2,
-        socket_timeout=5,
-        socket_keepalive=True,
-        health_check_interval=15,
-    )
+    """A client whose timeouts exceed the blocking reads below.
+
+    It repeats no command by itself: an append whose reply was lost may have happened,
+    and its repetition would be refused.
+    """
+    return Redis.from_url(url, client_name=name, **_OPTIONS)
 
 
 def connect_writer(url: str, name: str) -> "Redis":
-    """A client for who appends.
-
-    It repeats no command by itself: an append whose reply was lost may have happened,
-    and its repetition would be refused. Commands wait for one of a few connections.
-    """
+    """The same for many commands at once, which wait for one of a few connections."""
     pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=32,
-        timeout=2,
-        client_name=name,
-        socket_connect_timeout=2,
-        socket_timeout=5,
-        socket_keepalive=True,
-        health_check_interval=15,
-        retry=Retry(NoBackoff(), 0),
+        url, max_connections=32, timeout=2, client_name=name, **_OPTIONS
     )
     return Redis.from_pool(pool)
 

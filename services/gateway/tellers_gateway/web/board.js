@@ -15,6 +15,8 @@ import {
 const RETRY_MS = 4_000;
 const SPREAD_MS = 2_000;
 const COUNTS = [["yes", "yes"], ["no", "no"], ["abstain", "abstain"], ["none", "not_voting"]];
+// Where the whole hall is seen at once the rail must fit beside it, whatever it says.
+const SHRINKS = [1, 0.94, 0.88, 0.82, 0.76, 0.7, 0.64, 0.58];
 const THEMES = new Set(["dark", "light"]);
 
 const root = document.documentElement;
@@ -31,6 +33,7 @@ const numbers = new Map();
 let picture = null;
 let feed = null;
 let painting = 0;
+let fitted = "";
 
 /** Fetch everything; then follow from exactly there. */
 async function begin() {
@@ -132,6 +135,19 @@ function paint() {
   say(byId("retracted"), retracted && retractionInWords(retracted, nameOf, language));
   byId("legend").hidden = ![...picture.lamps.values()].some(({ changed }) => changed);
   say(byId("as-of"), language.say("as_of", { time: language.time(tally.at) }));
+  fitRail();
+}
+
+/** Smaller letters in the rail when it overflows, decided anew when its words change. */
+function fitRail(anew = false) {
+  const rail = byId("rail");
+  const words = rail.textContent.replace(/\d/g, "0");
+  if (!anew && words === fitted) return;
+  fitted = words;
+  for (const shrink of SHRINKS) {
+    rail.style.setProperty("--shrink", shrink);
+    if (rail.scrollHeight <= rail.clientHeight) return;
+  }
 }
 
 function nameOf(code) {
@@ -179,5 +195,6 @@ for (const [kind] of COUNTS) {
 numbers.set("barred", element("p", { class: "barred figures", hidden: true }));
 byId("progress").append(progress.root, numbers.get("barred"));
 document.querySelector(".sample").append(chip("yes"));
+new ResizeObserver(() => fitRail(true)).observe(byId("board"));
 offerLanguages(byId("languages"), language.code);
 begin();

@@ -7,7 +7,7 @@ import { chip, paintChip } from "./symbols.js";
 // Columns of the hall for up to so many members, where all of it must be seen at once.
 const COLUMNS = [[20, 3], [60, 4], [100, 5], [150, 6], [Infinity, 7]];
 const LAMP_MS = 260;
-const FITS = 4;
+const FITS = 5;
 
 export class Hall {
   #lamps = new Map();

@@ -100,7 +100,7 @@ test("closed: the outcome, the figures and what was required", () => {
   assert.equal(closed("adopted").result, "141-5-35");
   assert.equal(closed("adopted").qualifier, "98 votes in favour required");
   assert.equal(closed("rejected").headline, "Rejected");
-  assert.match(closed("tied").qualifier, /second vote .* rule 95/);
+  assert.match(closed("tied").qualifier, /second vote .*rule 95/);
 });
 
 test("out of reach, tied, annulled, not begun", () => {

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tellers_core.codec import LogName, decode, encode, roll_call_of
 from tellers_core.errors import UnknownRollCall
@@ -20,18 +21,18 @@ from tellers_core.events import (
     Event,
     Outcome,
     RollCallClosed,
+    RollCallLocked,
     RollCallOpened,
     Vote,
     VoteRecorded,
 )
-from tellers_core.tally import ENDED, Projection, Tally, absorb, encode_tally, tally
+from tellers_core.tally import Projection, Tally, absorb, encode_tally, tally
 from tellers_gateway import hub as hub_module
 from tellers_gateway import viewers as viewers_module
-from tellers_gateway.feed import Update
-from tellers_gateway.frames import Frame, control_frame
+from tellers_gateway.frames import Frame
 from tellers_gateway.hub import Hub
 from tellers_gateway.protocol import FanoutProtocol
-from tellers_gateway.resume import Beginning, Wish, begin
+from tellers_gateway.resume import Wish, begin
 from tellers_gateway.sockets import Session
 from tellers_gateway.viewers import (
     Connection,
@@ -51,7 +52,10 @@ SILENT = 0.3
 A, B = "a-1", "b-1"
 BEGINNING: tuple[Event, ...] = (scheduled(), RollCallOpened())
 VOTES = tuple(VoteRecorded(code, Vote.YES) for code in SIX)
-CLOSED = RollCallClosed(Counts(6, 0, 0, 0, 6, 6), Outcome.ADOPTED, None)
+ENDING: tuple[Event, ...] = (
+    RollCallLocked(),
+    RollCallClosed(Counts(6, 0, 0, 0, 6, 6), Outcome.ADOPTED, None),
+)
 
 
 class Archive(ArchiveReader):
@@ -304,11 +308,11 @@ async def test_after_a_pause_every_change_comes_in_the_logs_order(hall: Hall) ->
     await hall.hub._load()
     number = hall.hub.feed.number
     await hall.happens(B, VOTES[0], VOTES[1])
-    await hall.happens(A, *VOTES, CLOSED)
+    await hall.happens(A, *VOTES, *ENDING)
     await hall.happens(B, VOTES[2])
     await hall.hub._load()
     missed = hall.hub.feed.since(number, None)
-    assert [update.tally.seq for update in missed] == list(range(5, 15))
+    assert [update.tally.seq for update in missed] == list(range(5, 16))
 
 
 async def test_after_a_pause_with_a_trimmed_channel_old_places_are_read_back(
@@ -344,6 +348,27 @@ async def test_a_log_that_lost_events_is_not_loaded(hall: Hall) -> None:
         await hall.hub._load()
 
 
+async def test_a_hub_that_is_stopped_while_redis_fails_ends(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a whole machine shuts down: a task group drops the cancellation when a
+    task of it fails in that moment."""
+
+    async def fails_when_cancelled(*_: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise RedisConnectionError("gone")
+
+    await hall.happens(A, *BEGINNING)
+    monkeypatch.setattr(hall.hub._reader, "follow", fails_when_cancelled)
+    task = asyncio.create_task(hall.hub.run(SILENT))
+    await until(lambda: hall.hub.trouble == "", hall.hub)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=5)
+    assert done == {task}
+
+
 # Beginning: what a wish comes to
 
 
@@ -354,8 +379,8 @@ def _seqs(frames: list[Frame] | None) -> list[int]:
 
 @pytest.fixture
 async def loaded(hall: Hall) -> Hall:
-    """Two roll calls: A closed at 9, B open since 11; all in memory."""
-    await hall.happens(A, *BEGINNING, *VOTES, CLOSED)
+    """Two roll calls: A closed at 10, B open since 12; all in memory."""
+    await hall.happens(A, *BEGINNING, *VOTES, *ENDING)
     await hall.happens(B, *BEGINNING)
     await hall.hub._load()
     return hall
@@ -369,8 +394,8 @@ async def loaded(hall: Hall) -> Hall:
         (4, "one", True, None),
         (4, None, True, None),
         (0, "one", True, None),
-        (11, "one", True, None),
-        (12, "one", False, "the log ends at 11"),
+        (12, "one", True, None),
+        (13, "one", False, "the log ends at 12"),
         (4, "zero", False, "the epoch is now one"),
         (99, "zero", False, "the epoch is now one"),
     ],
@@ -384,7 +409,7 @@ async def test_continuity_is_told_explicitly(
     reason: str | None,
 ) -> None:
     monkeypatch.setattr("tellers_gateway.resume.AHEAD_SECONDS", 0.05)
-    position = {None: 11, True: after, False: 0}[recovered]
+    position = {None: 12, True: after, False: 0}[recovered]
     events = await begin(loaded.hub, Wish("events", None, after, epoch))
     assert (events.recovered, events.reason) == (recovered, reason)
     assert events.position == position
@@ -395,29 +420,29 @@ async def test_continuity_is_told_explicitly(
         "op": "subscribed",
         "id": 7,
         "epoch": "one",
-        "seq": 11,
+        "seq": 12,
         "recovered": recovered,
         **({"reason": reason} if reason else {}),
     }
 
 
 async def test_a_viewer_who_is_a_moment_ahead_is_waited_for(loaded: Hall) -> None:
-    beginning = asyncio.create_task(begin(loaded.hub, Wish("events", None, 12, "one")))
+    beginning = asyncio.create_task(begin(loaded.hub, Wish("events", None, 13, "one")))
     async with loaded.running():
         await loaded.happens(B, VOTES[0])
         assert (await beginning).recovered is True
 
 
 async def test_a_fresh_start_is_what_runs_and_the_newest(loaded: Hall) -> None:
-    assert _seqs((await begin(loaded.hub, Wish("tally"))).frames) == [11]
-    assert _seqs((await begin(loaded.hub, Wish("tally", A))).frames) == [9]
+    assert _seqs((await begin(loaded.hub, Wish("tally"))).frames) == [12]
+    assert _seqs((await begin(loaded.hub, Wish("tally", A))).frames) == [10]
 
 
 async def test_a_roll_call_that_ended_long_ago_is_shown_from_the_archive(
     loaded: Hall,
 ) -> None:
     del loaded.hub.feed.latest[A]
-    assert _seqs((await begin(loaded.hub, Wish("tally", A))).frames) == [9]
+    assert _seqs((await begin(loaded.hub, Wish("tally", A))).frames) == [10]
 
 
 async def test_a_resumed_viewer_gets_what_it_missed_and_then_what_stands(
@@ -427,23 +452,23 @@ async def test_a_resumed_viewer_gets_what_it_missed_and_then_what_stands(
         wish = Wish("tally", roll_call, after, "one")
         return _seqs((await begin(loaded.hub, wish)).frames)
 
-    assert await resumed(7) == [8, 9, 10, 11]
-    assert await resumed(7, A) == [8, 9]
-    assert await resumed(9, A) == []
+    assert await resumed(7) == [8, 9, 10, 11, 12]
+    assert await resumed(7, A) == [8, 9, 10]
+    assert await resumed(10, A) == []
     # B runs: at the viewer's place, but held or not is not told by the place.
-    assert await resumed(11) == [11]
+    assert await resumed(12) == [12]
 
 
 async def test_a_resumed_viewer_learns_that_its_tally_is_held_or_no_longer(
     loaded: Hall,
 ) -> None:
     async def resumed() -> bool:
-        wish = Wish("tally", B, 11, "one")
+        wish = Wish("tally", B, 12, "one")
         (frame,) = (await begin(loaded.hub, wish)).frames
         return b'"held"' in frame.text
 
     assert not await resumed()
-    loaded.hub.feed.hold(hub_module.Held(11, "test"))
+    loaded.hub.feed.hold(hub_module.Held(12, "test"))
     assert await resumed()
     loaded.hub.feed.hold(None)
     assert not await resumed()
@@ -453,11 +478,11 @@ async def test_too_many_missed_changes_are_a_fresh_start(
     loaded: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tellers_gateway.resume.TALLIES_REPLAYED", 3)
-    loaded.hub.feed.complete_after = 11
+    loaded.hub.feed.complete_after = 12
     beginning = await begin(loaded.hub, Wish("tally", None, 2, "one"))
     assert beginning.recovered is False
     assert beginning.reason == "too many changes were missed"
-    assert _seqs(beginning.frames) == [11]
+    assert _seqs(beginning.frames) == [12]
 
 
 async def test_an_unknown_roll_call_is_refused_without_asking_the_archive(
@@ -474,7 +499,7 @@ async def test_an_unknown_roll_call_is_refused_without_asking_the_archive(
 async def test_a_replay_from_the_log_is_what_was_published(loaded: Hall) -> None:
     live = loaded.hub.feed.after_seq(0, None)
     assert live is not None
-    loaded.hub.feed.complete_after = 11
+    loaded.hub.feed.complete_after = 12
     frames = await loaded.hub.frames_after(0, None, 100)
     assert frames == [update.frame for update in live]
 
@@ -482,15 +507,14 @@ async def test_a_replay_from_the_log_is_what_was_published(loaded: Hall) -> None
 async def test_a_replay_has_the_tallies_that_came_before_their_events(
     loaded: Hall,
 ) -> None:
-    loaded.hub.feed.complete_after = 11
     await loaded.append(B, *VOTES)
     await loaded.publish()
     published = await loaded.channel.follow(loaded.hub._place, 1)
     loaded.hub._offer([hub_module.decode_tally(text) for text in published.tallies])
-    loaded.hub.feed.complete_after = 17
-    assert loaded.hub.head == 11
-    beginning = await begin(loaded.hub, Wish("tally", B, 11, "one"))
-    assert _seqs(beginning.frames) == [12, 13, 14, 15, 16, 17]
+    loaded.hub.feed.complete_after = 18
+    assert loaded.hub.head == 12
+    beginning = await begin(loaded.hub, Wish("tally", B, 12, "one"))
+    assert _seqs(beginning.frames) == [13, 14, 15, 16, 17, 18]
 
 
 # Subscriptions
@@ -502,15 +526,15 @@ class FakeSocket:
     def __init__(self) -> None:
         self.writable = asyncio.Event()
         self.writable.set()
-        self.waiting_bytes = 0
+        self.waiting_bytes = 0  # more than `high` of them: not writable
         self.taken = b""
         self.closed: list[int] = []
-        self._high = 1000
+        self.high = 1000
 
     def write(self, message: bytes) -> None:
         self.taken += message
         self.waiting_bytes += len(message)
-        if self.waiting_bytes > self._high:
+        if self.waiting_bytes > self.high:
             self.writable.clear()
 
     def let_go(self, code: int, reason: str) -> None:
@@ -519,7 +543,7 @@ class FakeSocket:
     def take(self, number: int | None = None) -> None:
         """The viewer takes so many bytes, or all that wait."""
         self.waiting_bytes -= self.waiting_bytes if number is None else number
-        if self.waiting_bytes <= self._high:
+        if self.waiting_bytes <= self.high:
             self.writable.set()
 
     @property
@@ -668,7 +692,9 @@ async def test_a_beat_is_told_once_however_many_subscriptions_there_are(
 async def test_unsubscribed_or_gone_a_viewer_stays_in_no_set(hall: Hall) -> None:
     await hall.happens(A, *BEGINNING)
     async with hall.running() as hub:
-        session = Session(hub, connection(FakeSocket()))
+        socket = FakeSocket()
+        socket.high = 100_000
+        session = Session(hub, connection(socket))
         for number in range(10):
             await session.subscribe(number, Wish("events" if number % 2 else "tally"))
         await until(lambda: len(hub.event_viewers | hub.tally_viewers) == 10, hub)
@@ -742,7 +768,7 @@ async def test_a_long_beginning_is_sent_in_pieces(
     await hall.happens(A, *BEGINNING, *VOTES)
     await hall.hub._load()
     socket = FakeSocket()
-    socket._high = 100
+    socket.high = 100
     _, task = await subscribed(hall, Wish("tally", None, 0), connection(socket))
     assert not await hall.hub.news(0.01)
     assert [frame["seq"] for frame in socket.frames] == [1, 2]

@@ -4,16 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
-from fastapi.security.http import HTTPAuthorizationCredentials
 
 from tellers_runtime.problems import HttpProblem
 from tellers_runtime.tokens import Scope, Token, TokenStore
-
-_bearer = HTTPBearer(
-    auto_error=False, description="A token made by `tellers token create`."
-)
-_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def needs(scope: Scope) -> Callable[..., Awaitable[Token]]:
@@ -22,11 +15,12 @@ def needs(scope: Scope) -> Callable[..., Awaitable[Token]]:
     Raises HttpProblem `unauthorized` or `forbidden`.
     """
 
-    async def token(request: Request, credentials: _Credentials) -> Token:
+    async def token(request: Request) -> Token:
         tokens: TokenStore = request.state.tokens
-        if credentials is None:
+        scheme, _, clear = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not clear:
             raise _unauthorized("send the header Authorization: Bearer <token>")
-        found = await tokens.verify(credentials.credentials)
+        found = await tokens.verify(clear.strip())
         if found is None:
             raise _unauthorized("this token is unknown or was revoked")
         if not found.allows(scope):

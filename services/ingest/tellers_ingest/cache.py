@@ -62,15 +62,17 @@ class Cache:
         Other commands may have moved on what is kept since `before` was taken from it.
         """
         kept = self._kept.get(place, before)
-        follows = after.version == (kept.version if kept else 0) + len(events)
-        if kept is before:
-            self.put(place, after if follows else None)
+        if kept is None:
+            self.put(place, after if after.version == len(events) else None)
             return
-        assert kept is not None
-        try:
-            state = replay(events, onto=kept.roll_call)
-        except CorruptHistory:  # it lags behind too far for these events
-            self.put(place, None)
-            return
-        version, seq = (after if follows else kept)[1:]
+        if kept.version >= after.version:
+            return  # it was read again meanwhile
+        state = after.roll_call
+        if kept is not before:
+            try:
+                state = replay(events, onto=kept.roll_call)
+            except CorruptHistory:  # it lags behind too far for these events
+                self.put(place, None)
+                return
+        _, version, seq = after if after.version == kept.version + len(events) else kept
         self.put(place, Loaded(state, version, seq))

@@ -90,6 +90,7 @@ def described(
     extra = {
         "requestBody": {"content": content, "required": not optional},
         "parameters": _HEADERS,
+        "security": [{"token": []}],
     }
     return {
         "summary": summary,
@@ -124,13 +125,20 @@ _HEADERS = [
 ]
 
 
+_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A token made by `tellers token create`.",
+}
+
+
 class IngestApp(FastAPI):
     """The app, with the bodies of commands in its OpenAPI document."""
 
     def openapi(self) -> dict[str, Any]:
         """The document, made once."""
         if self.openapi_schema is None:
-            schemas = super().openapi().setdefault("components", {})
+            components = super().openapi().setdefault("components", {})
             documents: list[type[BaseModel]] = [*_BODIES, Problem]
             _, bodies = models_json_schema(
                 [(model, "validation") for model in documents],
@@ -139,6 +147,7 @@ class IngestApp(FastAPI):
             _, answers = msgspec.json.schema_components(
                 [CommandAnswer], ref_template=_REF + "{name}"
             )
-            schemas.setdefault("schemas", {}).update(bodies["$defs"] | answers)
+            components.setdefault("schemas", {}).update(bodies["$defs"] | answers)
+            components["securitySchemes"] = {"token": _TOKEN}
         assert self.openapi_schema is not None
         return self.openapi_schema

@@ -54,6 +54,20 @@ RollCallId = Annotated[str, Path(description="The roll call's id.")]
 Code = Annotated[str, Path(description="ISO 3166-1 alpha-3, upper case.")]
 
 
+# First, since routes are tried in this order and most commands are votes.
+@router.put(VOTE, **described("Record or change a vote", VoteBody, created=True))
+async def cast_vote(
+    request: Request,
+    token: Recording,
+    chamber: ChamberId,
+    roll_call: RollCallId,
+    delegation: Code,
+) -> Response:
+    arrival = await arrive(request, token, chamber)
+    vote = parse(VoteBody, arrival.body).vote
+    return await arrival.answer(roll_call, CastVote(_code(delegation), vote))
+
+
 @router.post(ROLL_CALLS, **described("Schedule a roll call", NewRollCall, created=True))
 async def schedule(request: Request, token: Presiding, chamber: ChamberId) -> Response:
     arrival = await arrive(request, token, chamber)
@@ -119,19 +133,6 @@ async def switch_rule(
     arrival = await arrive(request, token, chamber)
     rule = parse(RuleBody, arrival.body).rule
     return await arrival.answer(roll_call, SwitchRule(rule))
-
-
-@router.put(VOTE, **described("Record or change a vote", VoteBody, created=True))
-async def cast_vote(
-    request: Request,
-    token: Recording,
-    chamber: ChamberId,
-    roll_call: RollCallId,
-    delegation: Code,
-) -> Response:
-    arrival = await arrive(request, token, chamber)
-    vote = parse(VoteBody, arrival.body).vote
-    return await arrival.answer(roll_call, CastVote(_code(delegation), vote))
 
 
 @router.delete(VOTE, **described("Take a vote back", NothingBody))

@@ -20,6 +20,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from tellers_core.codec import LogName, Template
 from tellers_runtime import keys
+from tellers_runtime.cancellable import cancellable
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 # Enough for every tally that the tally service may have published and not yet archived
@@ -106,15 +107,19 @@ def connect(url: str, name: str) -> "Redis":
     It repeats no command by itself: an append whose reply was lost may have happened,
     and its repetition would be refused.
     """
-    return Redis.from_url(url, client_name=name, **_OPTIONS)
+    return cancellable(Redis.from_url(url, client_name=name, **_OPTIONS))
 
 
 def connect_writer(url: str, name: str) -> "Redis":
-    """The same for many commands at once, which wait for one of a few connections."""
+    """The same for many commands at once, which wait for one of a few connections.
+
+    A whole assembly's votes at once must get through a slow disk: 10 s is ample, 2 s
+    was too short for 181 votes on a busy machine.
+    """
     pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-        url, max_connections=32, timeout=2, client_name=name, **_OPTIONS
+        url, max_connections=32, timeout=10, client_name=name, **_OPTIONS
     )
-    return Redis.from_pool(pool)
+    return cancellable(Redis.from_pool(pool))
 
 
 async def check_version(redis: "Redis") -> None:

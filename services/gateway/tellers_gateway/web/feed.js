@@ -108,7 +108,7 @@ export class Feed {
           on.event?.(output.event);
           break;
         case "reconnect":
-          this.#lose();
+          this.#lose(output.code);
           return;
         default:
           this.#tell();

@@ -8,6 +8,8 @@ import { chip, paintChip } from "./symbols.js";
 const COLUMNS = [[20, 3], [60, 4], [100, 5], [150, 6], [Infinity, 7]];
 const LAMP_MS = 260;
 const FITS = 5;
+// Pixels between two lamps, into which the lines of a name may reach.
+const GAP = 3;
 
 export class Hall {
   #lamps = new Map();
@@ -89,5 +91,7 @@ export class Hall {
 }
 
 function overflows({ item, label }) {
-  return label.scrollHeight > item.clientHeight || label.scrollWidth > label.clientWidth;
+  return (
+    label.scrollHeight > item.clientHeight + GAP || label.scrollWidth > label.clientWidth
+  );
 }

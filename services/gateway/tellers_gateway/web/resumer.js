@@ -18,6 +18,7 @@ export const SILENCE_MS = 12_000;
 export const BEHIND_MS = 2_000;
 export const MAX_BACKOFF_MS = 30_000;
 const RESTARTING_MS = 5_000;
+const SHEDDING = 1013;
 const SHEDDING_MS = 10_000;
 const TOO_MANY_MS = 60_000;
 const TERMINAL_CODES = new Set([1008, 4400, 4401, 4403, 4404, 4409, 4410]);
@@ -29,7 +30,7 @@ export function pause(code, failures, chance) {
   // Full jitter: the viewers of a gateway that went away do not all come back at once.
   const backoff = Math.min(MAX_BACKOFF_MS, 1000 * 2 ** Math.min(failures, 10));
   if (code === 1001 || code === 1012) return chance * RESTARTING_MS;
-  if (code === 1013) return SHEDDING_MS + chance * backoff;
+  if (code === SHEDDING) return SHEDDING_MS + chance * backoff;
   if (code === 4429) return TOO_MANY_MS + chance * backoff;
   return chance * backoff;
 }
@@ -59,7 +60,7 @@ const isRunning = ({ phase }) => phase !== "closed" && phase !== "annulled";
  *
  * `wishes`: [{feed: "tally" | "events", roll_call?, after?, epoch?}]. Every method that
  * takes something in returns what the page must do: {kind: "tally", tally},
- * {kind: "event", event}, {kind: "restart" | "reconnect" | "refused", reason}.
+ * {kind: "event", event}, {kind: "restart" | "reconnect" | "refused", reason, code?}.
  */
 export class Resumer {
   constructor(wishes, now) {
@@ -184,7 +185,9 @@ export class Resumer {
     }
     if (!isNews(this.shown.get(tally.roll_call), tally)) return [];
     if (!isSound(tally.counts)) {
-      return [{ kind: "reconnect", reason: "counts that do not add up" }];
+      // Asking at once would most likely bring the same again.
+      const code = SHEDDING;
+      return [{ kind: "reconnect", reason: "counts that do not add up", code }];
     }
     const { seq, held, phase, at } = tally;
     this.shown.set(tally.roll_call, { seq, held, phase, at });

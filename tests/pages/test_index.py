@@ -1,0 +1,67 @@
+"""The first page in a browser, before the real system."""
+
+import httpx
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.stack import Clerk, Stack
+from tests.pages.visitor import HALL, PHONE, Visitor
+
+
+def test_what_is_on_moves_to_the_past_when_it_ends(
+    visitor: Visitor, clerk: Clerk
+) -> None:
+    visitor.open("/")
+    clerk.open("morning", rule="simple", symbol="A/80/L.1")
+    visitor.sees("Title of morning", "#now")
+    clerk.vote("morning", "FRA", "yes")
+    clerk.vote("morning", "FJI", "yes")
+    clerk.vote("morning", "NOR", "no")
+    card = "[data-key='ga/morning']"
+    visitor.sees("Passing", card)
+    visitor.sees("A/80/L.1", card)
+    clerk.step("morning", "lock")
+    clerk.step("morning", "close")
+    visitor.sees("Adopted 2-1-0", f"#past {card}")
+    assert "Adopted" in visitor.spoken
+    visitor.page.locator(f"{card} a").click()
+    visitor.sees_state("live")
+    visitor.sees("Adopted 2-1-0", "#verdict")
+
+
+@pytest.mark.parametrize("size", [HALL, PHONE])
+@pytest.mark.parametrize("language", ["en", "ar", "ru"])
+def test_nothing_goes_beyond_the_screen(
+    size: tuple[int, int], language: str, browser: Browser, stack: Stack, clerk: Clerk
+) -> None:
+    clerk.open(f"wide-{language}-{size[0]}", title="Draft " * 30)
+    with Visitor(browser, stack.gateway_url, size) as visitor:
+        visitor.open(f"/?lang={language}")
+        visitor.sees("Draft Draft", "#now")
+        across, _ = visitor.overflow
+        assert across == 0
+
+
+def test_older_roll_calls_come_on_demand(
+    browser: Browser, stack: Stack, clerk: Clerk
+) -> None:
+    for number in range(22):
+        clerk.schedule(f"old-{number}")
+        clerk.step(f"old-{number}", "annul")
+    with Visitor(browser, stack.gateway_url) as visitor:
+        visitor.open("/")
+        before = visitor.page.locator(".card").count()
+        visitor.page.locator("#more").click()
+        visitor.page.locator(f".card >> nth={before}").wait_for()
+
+
+@pytest.mark.parametrize("path", ["/", "/board/ga/x", "/web/board.js", "/web/base.css"])
+def test_pages_and_files_allow_nothing_from_elsewhere(path: str, stack: Stack) -> None:
+    answer = httpx.get(f"{stack.gateway_url}{path}")
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    # No module of an older release beside those of a newer one.
+    assert answer.headers["cache-control"] == "no-cache"

@@ -26,7 +26,8 @@ def _join(host: str, port: int, path: str) -> socket.socket:
     sock.sendall(
         f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
         f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-        "Sec-WebSocket-Protocol: tellers.v1\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        "Sec-WebSocket-Protocol: tellers.v1\r\nSec-WebSocket-Version: 13\r\n"
+        "\r\n".encode()
     )
     return sock
 

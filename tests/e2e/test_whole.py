@@ -160,7 +160,7 @@ def test_the_demo_plays_es_11_1_and_ctrl_c_leaves_nothing_running(
 async def _read_all(url: str, seen: list[int]) -> None:
     async with events(url, after=0) as log:
         async for event in log:
-            seen.append(int(event["sequence"]))
+            seen.append(int(event["sequence"]))  # noqa: PERF401 - seen as they come
 
 
 @pytest.mark.timeout(180)
@@ -174,7 +174,7 @@ async def test_kill_9_of_each_process_loses_and_doubles_nothing(
     replaying = tellers.spawn("replay", file, "--seconds", "10")
     for name in ("tally", "ingest", "gateway", "redis"):
         before = len(seen)
-        await _until(lambda n=before: len(seen) > n + 20, "votes to arrive")  # type: ignore[misc]
+        await _until(lambda n=before: len(seen) > n + 20, "votes to arrive")
         os.kill(tellers.pids[name], signal.SIGKILL)
     assert await asyncio.to_thread(replaying.wait, 90) == 0, tellers.said
     await asyncio.to_thread(

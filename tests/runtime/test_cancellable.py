@@ -39,7 +39,7 @@ async def test_the_next_command_gets_its_own_reply(redis_url: str) -> None:
     redis = connect(redis_url, "test")
     for number in range(200):
         await redis.set("key", number)
-        task = asyncio.create_task(redis.echo("somebody else's"))
+        task = asyncio.ensure_future(redis.echo("somebody else's"))
         for _ in range(number % 7):
             await asyncio.sleep(0)
         task.cancel()

@@ -26,7 +26,15 @@ from tellers_core.events import (
     Vote,
     VoteRecorded,
 )
-from tellers_core.tally import Projection, Tally, absorb, encode_tally, tally
+from tellers_core.tally import (
+    Held,
+    Projection,
+    Tally,
+    absorb,
+    decode_tally,
+    encode_tally,
+    tally,
+)
 from tellers_gateway import hub as hub_module
 from tellers_gateway import viewers as viewers_module
 from tellers_gateway.frames import Frame
@@ -330,10 +338,9 @@ async def test_after_a_pause_with_a_trimmed_channel_old_places_are_read_back(
 
 async def test_tallies_of_another_epoch_are_not_taken_up(hall: Hall) -> None:
     await hall.happens(A, *BEGINNING, *VOTES)
-    stale = await hall.redis.xrange(keys.tallies(GA))
+    stale = await hall.channel.recent()
     await hall.restore("two")
-    for _, fields in stale:
-        await hall.redis.xadd(keys.tallies(GA), fields)
+    await hall.channel.publish(stale.tallies, stale.seq)
     await hall.hub._load()
     assert hall.hub.epoch == "two"
     assert {u.tally.epoch for u in hall.hub.feed.latest.values()} == {"two"}
@@ -468,7 +475,7 @@ async def test_a_resumed_viewer_learns_that_its_tally_is_held_or_no_longer(
         return b'"held"' in frame.text
 
     assert not await resumed()
-    loaded.hub.feed.hold(hub_module.Held(12, "test"))
+    loaded.hub.feed.hold(Held(12, "test"))
     assert await resumed()
     loaded.hub.feed.hold(None)
     assert not await resumed()
@@ -510,7 +517,7 @@ async def test_a_replay_has_the_tallies_that_came_before_their_events(
     await loaded.append(B, *VOTES)
     await loaded.publish()
     published = await loaded.channel.follow(loaded.hub._place, 1)
-    loaded.hub._offer([hub_module.decode_tally(text) for text in published.tallies])
+    loaded.hub._offer([decode_tally(text) for text in published.tallies])
     loaded.hub.feed.complete_after = 18
     assert loaded.hub.head == 12
     beginning = await begin(loaded.hub, Wish("tally", B, 12, "one"))

@@ -19,6 +19,8 @@ from tests.e2e.stack import Clerk, recorded
 
 # What a busy machine needs for one frame; never waited for when all is well.
 PATIENCE = 15.0
+# Settings of the gateway in `gateway_stack`, in seconds.
+HEARTBEAT, SUBSCRIBE, STALLED = 0.5, 2.0, 2.0
 TELLERS, BARE = "tellers.v1", "cloudevents.json"
 PROBLEM = "application/problem+json"
 
@@ -75,6 +77,12 @@ class Socket(Viewer):
     async def _receive(self) -> Json:
         frame: Json = json.loads(await self.connection.recv())
         return frame
+
+    async def bare_event(self) -> Json:
+        """The next message, which has no `op`: a bare event."""
+        event = await self.frame()
+        assert "op" not in event
+        return event
 
     async def send(self, **message: Any) -> None:
         await self.connection.send(json.dumps(message))
@@ -226,8 +234,8 @@ def refusal(response: httpx.Response) -> tuple[int, str]:
 # What the hall does
 
 
-def batch(clerk: Clerk, roll_call: str, vote: str, number: int = 193) -> int:
-    """Everybody's vote at once; the seq after it."""
+def batch(clerk: Clerk, roll_call: str, vote: str, number: int = 181) -> int:
+    """The vote of the 181 who voted in ES-11/1 at once; the seq after it."""
     codes = [code for code, _ in ES_11_1][:number]
     votes = [{"delegation": code, "vote": vote} for code in codes]
     path = f"/v1/ga/roll-calls/{roll_call}/votes"

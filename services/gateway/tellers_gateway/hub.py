@@ -42,6 +42,7 @@ from tellers_runtime.log import (
     TallyChannel,
     Unavailable,
 )
+from tellers_runtime.together import together
 
 READ_AT_ONCE = 1000
 BLOCK_MS = 1000
@@ -154,9 +155,7 @@ class Hub:
             while True:
                 try:
                     await self._load()
-                    async with asyncio.TaskGroup() as following:
-                        following.create_task(self._follow_events())
-                        following.create_task(self._follow_tallies())
+                    await together(self._follow_events(), self._follow_tallies())
                 except* LogLost as lost:
                     self._lose(f"the log: {_reason(lost)}")
                 except* Unavailable as gone:

@@ -8,6 +8,7 @@ buffer is full take the slower way through their own task.
 from typing import Any
 
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Ping, Request
 
 EXTENSION = "tellers.socket"
@@ -29,6 +30,12 @@ class FanoutProtocol(WSProtocol):
         """Answer, if the peer takes answers."""
         if self.waiting_bytes <= PONGS_WAITING_BYTES:
             super().handle_ping(event)
+
+    def handle_close(self, event: CloseConnection) -> None:
+        """Tell a peer that breaks the protocol so, before its connection is closed."""
+        if self.conn.state is ConnectionState.OPEN and self.alive:
+            self.transport.write(self.conn.send(event))
+        super().handle_close(event)
 
     @property
     def alive(self) -> bool:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from tellers_runtime.together import together
+from tellers_runtime.together import in_thread, together
 from tellers_tally import metrics
 from tellers_tally.store import LeaseLost, Seen, Store
 from tellers_tally.worker import Worker
@@ -48,7 +48,7 @@ async def lead_when_ours(
 async def leading_by_force(store: Store, lease_seconds: float) -> AsyncIterator[None]:
     """Lead at once, whoever did, until the end of the `with`. Beats meanwhile: a tally
     process that lost its lease must not take it back."""
-    await asyncio.to_thread(store.take_by_force)
+    await in_thread(store.take_by_force)
     beating = asyncio.create_task(_beat(store, lease_seconds))
     try:
         yield
@@ -73,14 +73,14 @@ async def _stand_by(
     since = loop.time()
     while True:
         try:
-            seen = await asyncio.to_thread(store.seen)
+            seen = await in_thread(store.seen)
             if last is not None and seen != last:
                 _say(workers, STANDING_BY)  # somebody else leads, we have seen it
             if seen != last:
                 last, since = seen, loop.time()
             quiet = loop.time() - since >= lease_seconds
             if not seen.holder or quiet:
-                if await asyncio.to_thread(store.take, seen):
+                if await in_thread(store.take, seen):
                     return
                 last = None
         except DBAPIError as error:
@@ -94,7 +94,7 @@ async def _beat(store: Store, lease_seconds: float) -> None:
     while True:
         await asyncio.sleep(lease_seconds / BEATS_PER_LEASE)
         try:
-            await asyncio.to_thread(store.beat)
+            await in_thread(store.beat)
         except DBAPIError as error:
             # The archive is away for everybody; the fence decides when it is back.
             logger.error("archive.unreachable", why=str(error.orig))
@@ -102,7 +102,7 @@ async def _beat(store: Store, lease_seconds: float) -> None:
 
 async def _release(store: Store) -> None:
     try:
-        await asyncio.to_thread(store.release)
+        await in_thread(store.release)
     except DBAPIError as error:
         # A standby takes over all the same, when the lease has run out.
         logger.error("archive.unreachable", why=str(error.orig))

@@ -5,7 +5,6 @@ from what was rebuilt. Readers see the old projections until the new ones are th
 one transaction swaps them.
 """
 
-import asyncio
 import time
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from tellers_core.tally import encode_tally
 from tellers_runtime.archive.engine import open_engine
 from tellers_runtime.archive.reading import Position
 from tellers_runtime.log import LogReader, TallyChannel, connect
+from tellers_runtime.together import in_thread
 from tellers_tally.lease import leading_by_force
 from tellers_tally.projector import Projector
 from tellers_tally.settings import TallySettings
@@ -42,7 +42,7 @@ async def rebuild_all(settings: TallySettings) -> list[Rebuilt]:
     try:
         async with leading_by_force(store, settings.lease_seconds):
             for log in settings.logs:
-                position = await asyncio.to_thread(store.read.position, log)
+                position = await in_thread(store.read.position, log)
                 if position is not None:
                     reader, channel = LogReader(redis, log), TallyChannel(redis, log)
                     done.append(await rebuild(reader, channel, store, position))
@@ -61,7 +61,7 @@ async def rebuild(
     batch = await project(reader, position)
     if not batch.last_seq:
         return Rebuilt(reader.log, 0, time.monotonic() - started, 0)
-    changed = await asyncio.to_thread(
+    changed = await in_thread(
         store.replace, reader.log, position.epoch, position.seq, batch
     )
     seconds = time.monotonic() - started

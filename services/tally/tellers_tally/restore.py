@@ -5,7 +5,6 @@ there is no log: ingest refuses, tally and gateway hold. So a restore that is cu
 simply run again: it leaves alone what is restored already.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from tellers_runtime import keys
 from tellers_runtime.archive.engine import open_engine
 from tellers_runtime.fields import ABSENT, changes
 from tellers_runtime.log import Entry, LogReader, connect, new_epoch
+from tellers_runtime.together import in_thread
 from tellers_tally.lease import leading_by_force
 from tellers_tally.settings import TallySettings
 from tellers_tally.store import Store
@@ -61,7 +61,7 @@ async def _gone(
     """The archived logs that Redis lacks; it has some when a restore was cut off."""
     gone, there = [], []
     for log in logs:
-        position = await asyncio.to_thread(store.read.position, log)
+        position = await in_thread(store.read.position, log)
         if position is None:
             continue
         if not await redis.exists(keys.meta(log), keys.events(log)):
@@ -85,7 +85,7 @@ async def _restore(redis: Redis, store: Store, log: LogName) -> Restored:
     await redis.delete(staging, keys.tallies(log))
     roll_calls: dict[str, dict[str, str]] = defaultdict(dict)
     seq = 0
-    while page := await asyncio.to_thread(store.read.events, log, seq, PAGE):
+    while page := await in_thread(store.read.events, log, seq, PAGE):
         pipe = redis.pipeline(transaction=False)
         for entry in page:
             pipe.xadd(staging, {"e": entry.body}, id=f"{entry.seq}-0")
@@ -99,7 +99,7 @@ async def _restore(redis: Redis, store: Store, log: LogName) -> Restored:
         pipe.hset(key, items=[part for pair in fields.items() for part in pair])
         await pipe.execute()
     epoch = new_epoch()
-    await asyncio.to_thread(store.set_epoch, log, epoch)
+    await in_thread(store.set_epoch, log, epoch)
     pipe = redis.pipeline(transaction=True)
     if seq:
         pipe.rename(staging, keys.events(log))

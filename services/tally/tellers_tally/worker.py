@@ -25,7 +25,7 @@ from tellers_runtime.log import (
     TallyChannel,
     Unavailable,
 )
-from tellers_runtime.together import together
+from tellers_runtime.together import in_thread, together
 from tellers_tally import metrics
 from tellers_tally.projector import Change, Forgotten, Projector
 from tellers_tally.store import Batch, Inconsistent, Store
@@ -134,11 +134,11 @@ class _Run:
 
         Raises LogLost when it is not there, shorter, or another one.
         """
-        standing = await asyncio.to_thread(self._store.read.standing, self._log)
+        standing = await in_thread(self._store.read.standing, self._log)
         if standing is None:
             # Nothing was ever archived: only now may a log begin.
             self._epoch = await self._reader.create()
-            await asyncio.to_thread(self._store.begin, self._log, self._epoch)
+            await in_thread(self._store.begin, self._log, self._epoch)
             return
         position, names, going = standing
         await check_same(self._reader, self._store, position)
@@ -152,9 +152,7 @@ class _Run:
 
     async def _recall(self, name: str, upto: int, held: Held | None = None) -> None:
         # Not beyond: if the lease is lost, the archive may have gone on without us.
-        _, entries = await asyncio.to_thread(
-            self._store.read.events_of, self._log, name
-        )
+        _, entries = await in_thread(self._store.read.events_of, self._log, name)
         known = (entry for entry in entries if entry.seq <= upto)
         self._projector.recall(name, known, held)
 
@@ -221,7 +219,7 @@ class _Run:
     async def _commit(self, batch: Batch) -> None:
         while True:
             try:
-                await _to_the_end(
+                await in_thread(
                     self._store.commit,
                     self._log,
                     self._epoch,
@@ -262,9 +260,7 @@ async def check_same(reader: LogReader, store: Store, position: Position) -> Non
         raise LogLost(f"the log's epoch is {epoch}, the archive's {position.epoch}")
     if head < position.seq:
         raise LogLost(f"the log ends at {head}, the archive at {position.seq}")
-    for entry in await asyncio.to_thread(
-        store.read.events, reader.log, position.seq - 1, 1
-    ):
+    for entry in await in_thread(store.read.events, reader.log, position.seq - 1, 1):
         await _check_entry(reader, entry)
 
 
@@ -274,20 +270,3 @@ async def _check_entry(reader: LogReader, known: Entry) -> None:
         raise LogLost(f"entry {known.seq} of the log is missing")
     if archived(found[0].body) != archived(known.body):
         raise LogLost(f"entry {known.seq} of the log is not the one we read")
-
-
-async def _to_the_end(
-    work: Callable[[LogName, str, int, Batch], None],
-    log: LogName,
-    epoch: str,
-    old: int,
-    batch: Batch,
-) -> None:
-    """Do blocking work in a thread; a cancellation waits for its end. A commit left
-    running would race the next run's reading of the position."""
-    running = asyncio.ensure_future(asyncio.to_thread(work, log, epoch, old, batch))
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise

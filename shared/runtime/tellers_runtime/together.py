@@ -1,12 +1,27 @@
-"""Several coroutines that live and die together.
+"""Coroutines and threads that end in order.
 
-Like `asyncio.TaskGroup`, whose place it takes where a failure is survived: up to Python
-3.12 a task group swallows a cancellation that comes while it ends for another reason,
-and a service that then goes on does not stop at SIGTERM.
+`together` is like `asyncio.TaskGroup`, whose place it takes where a failure is
+survived: up to Python 3.12 a task group swallows a cancellation that comes while it
+ends for another reason, and a service that then goes on does not stop at SIGTERM.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do blocking work in a thread. A cancellation waits for its end: a commit left
+    running would race whatever is done next."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 async def together(*works: Coroutine[None, None, None]) -> None:

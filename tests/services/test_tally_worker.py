@@ -1,0 +1,413 @@
+"""The tally service on a real log and a real archive, in this process, with faults."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from redis.exceptions import OutOfMemoryError
+from sqlalchemy.exc import OperationalError
+
+from tellers_core.codec import LogName
+from tellers_core.events import (
+    IntentionRecorded,
+    RollCallOpened,
+    Vote,
+    VoteRecorded,
+)
+from tellers_core.tally import Tally, decode_tally
+from tellers_runtime.archive.engine import migrate
+from tellers_runtime.archive.tables import EventRow, VoteRow
+from tellers_tally.restore import restore_all
+from tellers_tally.store import Batch, Store
+from tellers_tally.worker import MAX_UNARCHIVED
+from tests.scenario import OPENED, closed, scheduled, votes
+from tests.servers import PostgresServer, RedisServer
+from tests.services.tallying import (
+    ASSEMBLY,
+    GA,
+    NONSENSE,
+    VOTES,
+    Archive,
+    Logbook,
+    entries,
+    leading,
+    settings_for,
+    tallied,
+    until,
+)
+
+FJI_YES = VoteRecorded("FJI", Vote.YES)
+ALL = 10_000  # more commits than any of these tests makes
+
+
+class Gate:
+    """Commits of a store wait here while it is closed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
+        self._permits = threading.Semaphore(ALL)
+        self.waiting = threading.Event()
+        commit = store.commit
+
+        def gated(log: LogName, epoch: str, old: int, batch: Batch) -> None:
+            self.waiting.set()
+            assert self._permits.acquire(timeout=20)
+            commit(log, epoch, old, batch)
+
+        monkeypatch.setattr(store, "commit", gated)
+
+    def close(self) -> None:
+        while self._permits.acquire(blocking=False):
+            pass
+
+    def let_through(self, commits: int) -> None:
+        self._permits.release(commits)
+
+    def open(self) -> None:
+        self._permits.release(ALL)
+
+
+async def until_published(log: Logbook, seq: int) -> None:
+    async def shown() -> bool:
+        return await log.projected() >= seq
+
+    await until(shown, f"the tallies up to {seq}")
+
+
+def seqs(tallies: list[Tally]) -> list[int]:
+    return [tally.seq for tally in tallies]
+
+
+async def test_every_event_is_published_as_a_tally_and_archived(
+    redis_url: str, database_url: str
+) -> None:
+    async with tallied(redis_url, database_url) as (log, archive, _):
+        await log.append("r1", ASSEMBLY, RollCallOpened())
+        for vote in VOTES[:20]:
+            await log.append("r1", vote)
+        last = await log.append("r1", *VOTES[20:])
+        await until(lambda: archive.seq() == last, "the archive")
+        archive.must_equal_a_recount(await log.entries())
+        assert seqs(await log.published()) == list(range(1, last + 1))
+        assert await log.projected() == last
+
+
+async def test_a_first_start_makes_the_log_and_a_later_one_goes_on(
+    redis_url: str, database_url: str
+) -> None:
+    migrate(database_url)
+    async with Logbook(redis_url) as log:
+        with Archive(database_url) as archive:
+            for number in (1, 2, 3):
+                async with leading(redis_url, database_url):
+                    assert await log.reader.epoch() is not None
+                    last = await log.append(f"r{number}", *OPENED, FJI_YES)
+                    await until(lambda: archive.seq() == last, "the archive")  # noqa: B023
+            archive.must_equal_a_recount(await log.entries())
+            assert seqs(await log.published()) == list(range(1, last + 1))
+
+
+async def test_an_archive_begun_anew_takes_the_whole_log(
+    redis_url: str, database_url: str
+) -> None:
+    """The archive was thrown away, the log is there."""
+    async with Logbook(redis_url) as log:
+        await log.reader.create()
+        await log.append("r1", *closed(*OPENED, FJI_YES))
+        last = await log.append("r2", *OPENED)
+        async with tallied(redis_url, database_url) as (_, archive, _):
+            await until(lambda: archive.seq() == last, "the archive")
+            archive.must_equal_a_recount(await log.entries())
+
+
+async def test_rehearsals_are_a_log_of_their_own(
+    redis_url: str, database_url: str
+) -> None:
+    migrate(database_url)
+    rehearsals = LogName("ga", rehearsal=True)
+    async with (
+        Logbook(redis_url) as log,
+        Logbook(redis_url, rehearsals) as other,
+        leading(redis_url, database_url, logs=(GA, rehearsals)),
+    ):
+        with Archive(database_url) as archive:
+            last = await log.append("r1", *OPENED)
+            await other.append("r2", scheduled(rehearsal=True), RollCallOpened())
+            late = await other.append("r2", FJI_YES)
+            await until(lambda: archive.seq() == last, "the archive")
+            await until(lambda: archive.seq(rehearsals) == late, "the other")
+            archive.must_equal_a_recount(await log.entries())
+            archive.must_equal_a_recount(await other.entries(), rehearsals)
+
+
+# ---- publishing beside archiving
+
+
+async def test_tallies_are_published_while_the_archive_is_slow(
+    redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with tallied(redis_url, database_url) as (log, archive, leader):
+        gate = Gate(monkeypatch, leader.store)
+        gate.close()
+        await log.append("r1", *OPENED)
+        last = await log.append("r1", *votes(yes="FJI FRA NOR"))
+        await until_published(log, last)
+        assert archive.seq() == 0
+        gate.open()
+        await until(lambda: archive.seq() == last, "the archive")
+        archive.must_equal_a_recount(await log.entries())
+
+
+async def test_an_intention_finds_a_closing_that_is_not_archived_yet(
+    redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ended is let go when its own last entry is archived, not when others are."""
+    async with tallied(redis_url, database_url) as (log, archive, leader):
+        gate = Gate(monkeypatch, leader.store)
+        gate.close()
+        await log.append("r1", *OPENED[:1])
+        await until(gate.waiting.is_set, "a commit")
+        seq = await log.append("r1", *closed(*OPENED, FJI_YES)[1:])
+        await until_published(log, seq)
+        gate.let_through(1)
+        await until(lambda: archive.seq() == 1, "the commit")
+        seq = await log.append("r1", IntentionRecorded("NOR", Vote.NO, None))
+        await until_published(log, seq)
+        gate.open()
+        await until(lambda: archive.seq() == seq, "the archive")
+        archive.must_equal_a_recount(await log.entries())
+
+
+async def test_an_intention_long_after_closing_is_taken_in(
+    redis_url: str, database_url: str
+) -> None:
+    async with tallied(redis_url, database_url) as (log, archive, _):
+        seq = await log.append("r1", *closed(*OPENED, FJI_YES))
+        await until(lambda: archive.seq() == seq, "the archive")
+        for code in ("NOR", "PER"):
+            seq = await log.append("r1", IntentionRecorded(code, Vote.NO, "late"))
+            await until(lambda: archive.seq() == seq, "the archive")  # noqa: B023
+        archive.must_equal_a_recount(await log.entries())
+
+
+async def test_reading_waits_when_the_archive_is_too_far_behind(
+    redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with tallied(redis_url, database_url) as (log, archive, leader):
+        gate = Gate(monkeypatch, leader.store)
+        gate.close()
+        number = 0
+        last = 0
+        while last < MAX_UNARCHIVED + 2500:
+            number += 1
+            last = await log.append(f"r{number}", ASSEMBLY, RollCallOpened(), *VOTES)
+        await until_published(log, MAX_UNARCHIVED + 1)
+        assert await log.projected() < last
+        gate.open()
+        await until(lambda: archive.seq() == last, "the archive")
+        archive.must_equal_a_recount(await log.entries())
+
+
+# ---- the archive does not add up
+
+
+async def test_a_roll_call_whose_votes_do_not_add_up_is_held_and_the_others_go_on(
+    redis_url: str, database_url: str
+) -> None:
+    async with tallied(redis_url, database_url) as (log, archive, leader):
+        await log.append("r1", *OPENED, *votes(yes="FJI FRA"))
+        seq = await log.append("r2", *OPENED, FJI_YES)
+        await until(lambda: archive.seq() == seq, "the archive")
+        archive.tampered("UPDATE vote SET vote = 'no' WHERE roll_call = 'r1'")
+        await log.append("r1", VoteRecorded("NOR", Vote.YES))
+        await until(lambda: archive.roll_call("r1")["held_seq"], "r1 to be held")
+        await log.append("r1", VoteRecorded("PER", Vote.YES))
+        seq = await log.append("r2", VoteRecorded("NOR", Vote.YES))
+        await until(lambda: archive.seq() == seq, "the archive")
+        *_, shown = await log.published("r1")
+        assert shown.held is not None
+        assert "the votes are" in shown.held.reason
+        assert archive.roll_call("r1")["held_seq"] == shown.held.seq
+        assert archive.roll_call("r2")["yes"] == 2
+        assert len(archive.rows(EventRow)) == seq
+        assert not leader.task.done()
+
+
+async def test_after_the_mark_of_a_held_roll_call_no_tally_without_it_is_published(
+    redis_url: str, database_url: str
+) -> None:
+    async with tallied(redis_url, database_url) as (log, archive, _):
+        seq = await log.append("r1", ASSEMBLY, RollCallOpened(), *VOTES[:3])
+        await until(lambda: archive.seq() == seq, "the archive")
+        archive.tampered("DELETE FROM vote")
+        for vote in VOTES[3:60]:
+            seq = await log.append("r1", vote)
+        await until(lambda: archive.seq() == seq, "the archive")
+        marks = [tally.held is not None for tally in await log.published("r1")]
+        assert marks == sorted(marks)
+        assert marks.count(True) == 1
+        assert decode_tally(archive.roll_call("r1")["tally"].encode()).held
+
+
+# ---- held, and a new start
+
+
+async def test_what_is_held_stays_held_after_a_new_start(
+    redis_url: str, database_url: str
+) -> None:
+    migrate(database_url)
+    async with Logbook(redis_url) as log:
+        with Archive(database_url) as archive:
+            async with leading(redis_url, database_url):
+                await log.append("r1", *OPENED, FJI_YES)
+                (bad,) = entries([FJI_YES], "r1", 4, 4)
+                seq = await log.poison(bad.body)
+                await until(lambda: archive.seq() == seq, "the archive")
+            held = archive.roll_call("r1")
+            assert held["held_seq"] == 4
+            async with leading(redis_url, database_url) as leader:
+                (good,) = entries([VoteRecorded("NOR", Vote.NO)], "r1", 5, 4)
+                await log.poison(good.body)
+                seq = await log.append("r2", *OPENED)
+                await until(lambda: archive.seq() == seq, "the archive")
+                assert archive.roll_call("r1") == held
+                assert archive.roll_call("r2")["held_seq"] is None
+                assert (await log.published("r1"))[-1].held is not None
+                assert len(await log.published("r1")) == 4
+                assert not leader.worker.trouble
+
+
+async def test_a_nameless_entry_holds_also_what_was_not_touched_since_the_start(
+    redis_url: str, database_url: str
+) -> None:
+    migrate(database_url)
+    async with Logbook(redis_url) as log:
+        with Archive(database_url) as archive:
+            async with leading(redis_url, database_url):
+                await log.append("running", *OPENED, FJI_YES)
+                seq = await log.append("ended", *closed(*OPENED))
+                await until(lambda: archive.seq() == seq, "the archive")
+            async with leading(redis_url, database_url):
+                seq = await log.poison(NONSENSE)
+                await until(lambda: archive.seq() == seq, "the archive")
+                assert archive.roll_call("running")["held_seq"] == seq
+                assert archive.roll_call("ended")["held_seq"] is None
+            async with leading(redis_url, database_url):
+                seq = await log.append("running", VoteRecorded("NOR", Vote.NO))
+                await until(lambda: archive.seq() == seq, "the archive")
+                assert archive.roll_call("running")["no"] == 0
+                *_, shown = await log.published("running")
+                assert shown.held is not None
+
+
+async def test_the_last_entry_may_be_no_text_and_a_new_start_goes_on(
+    redis_url: str, database_url: str
+) -> None:
+    migrate(database_url)
+    async with Logbook(redis_url) as log:
+        with Archive(database_url) as archive:
+            async with leading(redis_url, database_url):
+                await log.append("r1", *OPENED)
+                seq = await log.poison(b"\xff\0\xfe")
+                await until(lambda: archive.seq() == seq, "the archive")
+            async with leading(redis_url, database_url):
+                seq = await log.append("r2", *OPENED)
+                await until(lambda: archive.seq() == seq, "the archive")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\\u0000b", "UPPER", ""])
+async def test_an_impossible_name_stops_nobody(
+    redis_url: str, database_url: str, name: str
+) -> None:
+    async with tallied(redis_url, database_url) as (log, archive, leader):
+        await log.poison(b'{"rollcall":"%b"}' % name.encode())
+        seq = await log.append("r1", *OPENED)
+        await until(lambda: archive.seq() == seq, "the archive")
+        assert not leader.worker.trouble
+
+
+# ---- Redis and PostgreSQL go away
+
+
+async def test_a_redis_that_is_killed_and_comes_back_is_followed_again(
+    tmp_path: Path, database_url: str
+) -> None:
+    with RedisServer(tmp_path / "redis") as server:
+        async with tallied(server.url, database_url) as (log, archive, leader):
+            await log.append("r1", ASSEMBLY, RollCallOpened())
+            for start in range(0, len(VOTES), 65):
+                last = await log.append("r1", *VOTES[start : start + 65])
+                server.kill()
+                await until(lambda: leader.worker.trouble, "the trouble")
+                server.start()
+                await until(lambda: not leader.worker.trouble, "the log again")
+            await until(lambda: archive.seq() == last, "the archive")
+            archive.must_equal_a_recount(await log.entries())
+            assert not leader.task.done()
+
+
+async def test_a_redis_that_refuses_to_write_is_waited_for(
+    redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with tallied(redis_url, database_url) as (log, archive, leader):
+
+        async def refused(*_: object) -> None:
+            raise OutOfMemoryError("command not allowed when used memory > 'maxmemory'")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(leader.worker._channel, "publish", refused)
+            seq = await log.append("r1", *OPENED)
+            await until(lambda: "maxmemory" in leader.worker.trouble, "the trouble")
+            assert archive.seq() == 0
+        await until(lambda: archive.seq() == seq, "the archive")
+        assert seqs(await log.published()) == [1, 2]
+
+
+async def test_tallies_are_published_while_postgresql_is_away_and_archived_after(
+    redis_url: str, postgres_server: PostgresServer
+) -> None:
+    postgres_server.start()
+    async with tallied(redis_url, postgres_server.new_database()) as (
+        log,
+        archive,
+        leader,
+    ):
+        seq = await log.append("r1", ASSEMBLY, RollCallOpened())
+        await until(lambda: archive.seq() == seq, "the archive")
+        postgres_server.stop()
+        for vote in VOTES[:50]:
+            last = await log.append("r1", vote)
+        await log.append("r2", *OPENED)  # one that nobody has heard of
+        last = await log.append("r1", *VOTES[50:])
+        await until_published(log, last)
+        await until(lambda: "archive" in leader.worker.trouble, "the trouble")
+        assert seqs(await log.published()) == list(range(1, last + 1))
+        postgres_server.start()
+        await until(lambda: archive.seq() == last, "the archive")
+        archive.must_equal_a_recount(await log.entries())
+        await until(lambda: not leader.worker.trouble, "all to be well")
+        assert not leader.task.done()
+
+
+async def test_a_log_restored_under_a_new_epoch_may_lack_what_was_not_archived(
+    redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with tallied(redis_url, database_url) as (log, archive, leader):
+        seq = await log.append("r1", *OPENED)
+        await until(lambda: archive.seq() == seq, "the archive")
+
+        def away(*_: object) -> None:
+            raise OperationalError("", None, Exception("away"))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(leader.store, "commit", away)
+            await log.append("r1", FJI_YES)
+            await until(lambda: "away" in leader.worker.trouble, "the trouble")
+            await log.redis.flushall()
+            await until(lambda: "restore" in leader.worker.trouble, "a halt")
+        await restore_all(settings_for(redis_url, database_url))
+        await until(lambda: not leader.worker.trouble, "the log again")
+        # Another event now stands where the lost one stood.
+        seq = await log.append("r1", VoteRecorded("NOR", Vote.NO))
+        await until(lambda: archive.seq() == seq, "the archive")
+        archive.must_equal_a_recount(await log.entries())
+        assert [row["delegation"] for row in archive.rows(VoteRow)] == ["NOR"]

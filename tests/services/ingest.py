@@ -173,7 +173,7 @@ async def hall(
             urls = services
         found = Hall(redis, urls, token)
         for url in urls:
-            http = httpx.AsyncClient(base_url=url, headers=headers)
+            http = httpx.AsyncClient(base_url=url, headers=headers, timeout=30)
             found.clerks.append(Clerk(await stack.enter_async_context(http)))
         yield found
 

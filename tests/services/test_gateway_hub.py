@@ -464,6 +464,10 @@ async def test_a_resumed_viewer_gets_what_it_missed_and_then_what_stands(
     assert await resumed(10, A) == []
     # B runs: at the viewer's place, but held or not is not told by the place.
     assert await resumed(12) == [12]
+    await loaded.happens(A + "2", *BEGINNING)
+    await loaded.hub._load()
+    # Its place ends where the log does, not at the oldest that still runs.
+    assert await resumed(13) == [12, 14]
 
 
 async def test_a_resumed_viewer_learns_that_its_tally_is_held_or_no_longer(

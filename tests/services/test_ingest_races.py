@@ -36,7 +36,10 @@ async def at(redis_url: str) -> AsyncIterator[Hall]:
 async def test_a_whole_assembly_votes_at_once(at: Hall) -> None:
     await at.clerk.open()
     rows = [row for row in recorded_roll_call("es-11-1") if row.vote]
-    async with httpx.AsyncClient() as third, httpx.AsyncClient() as fourth:
+    async with (
+        httpx.AsyncClient(timeout=30) as third,
+        httpx.AsyncClient(timeout=30) as fourth,
+    ):
         for url, http in zip(at.urls, (third, fourth), strict=True):
             http.base_url = httpx.URL(url)
             http.headers = at.clerk.http.headers

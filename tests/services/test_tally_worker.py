@@ -1,6 +1,8 @@
 """The tally service on a real log and a real archive, in this process, with faults."""
 
+import shutil
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from tellers_core.events import (
     VoteRecorded,
 )
 from tellers_core.tally import Tally, decode_tally
+from tellers_runtime import keys
 from tellers_runtime.archive.engine import migrate
 from tellers_runtime.archive.tables import EventRow, VoteRow
 from tellers_tally.restore import restore_all
@@ -29,8 +32,10 @@ from tests.services.tallying import (
     VOTES,
     Archive,
     Logbook,
+    candidate,
     entries,
     leading,
+    reworded,
     settings_for,
     tallied,
     until,
@@ -386,6 +391,109 @@ async def test_tallies_are_published_while_postgresql_is_away_and_archived_after
         archive.must_equal_a_recount(await log.entries())
         await until(lambda: not leader.worker.trouble, "all to be well")
         assert not leader.task.done()
+
+
+# ---- the log is not what it was
+
+
+async def lost(log: Logbook) -> str:
+    await log.redis.flushall()
+    return "the log is gone, the archive has 6 events: run `tellers restore`"
+
+
+async def shorter(log: Logbook) -> str:
+    stream, meta = keys.events(log.log), keys.meta(log.log)
+    kept = (await log.entries())[:4]
+    await log.redis.delete(stream)
+    for seq, body in kept:
+        await log.redis.xadd(stream, {"e": body}, id=f"{seq}-0")
+    await log.redis.hset(meta, "seq", "4")
+    return "the log ends at 4, the archive at 6"
+
+
+async def trimmed(log: Logbook) -> str:
+    await log.append("r1", VoteRecorded("RUS", Vote.NO))
+    await log.redis.xtrim(keys.events(log.log), minid="7-0")
+    return "entry 6 is missing: the log goes on at b'7-0'"
+
+
+async def emptied(log: Logbook) -> str:
+    await log.redis.delete(keys.events(log.log))
+    return "entry 6 of the log is missing"
+
+
+async def another_entry(log: Logbook) -> str:
+    """The same log but for one byte of its last entry."""
+    *rest, last = await log.entries()
+    stream = keys.events(log.log)
+    await log.redis.delete(stream)
+    for seq, body in (*rest, reworded(last, b'"vote":"', b'"vote": "')):
+        await log.redis.xadd(stream, {"e": body}, id=f"{seq}-0")
+    return "entry 6 of the log is not the one we read"
+
+
+async def another_epoch(log: Logbook) -> str:
+    await log.redis.hset(keys.meta(log.log), "epoch", "another")
+    return "the log's epoch is another"
+
+
+@pytest.mark.parametrize(
+    "damage", [lost, shorter, trimmed, emptied, another_entry, another_epoch]
+)
+async def test_on_a_log_that_is_not_the_archived_one_it_stands_still(
+    redis_url: str, database_url: str, damage: Callable[[Logbook], Awaitable[str]]
+) -> None:
+    migrate(database_url)
+    async with Logbook(redis_url) as log:
+        with Archive(database_url) as archive:
+            async with leading(redis_url, database_url):
+                await log.append("r1", *OPENED, *votes(yes="FJI FRA", no="NOR PER"))
+                await until(lambda: archive.seq() == 6, "the archive")
+            before, saved = archive.everything(), await log.saved()
+            reason = await damage(log)
+            shown = await log.published()
+            async with candidate(redis_url, database_url) as leader:
+                await until(lambda: reason in leader.worker.trouble, reason)
+                assert archive.everything() == before
+                assert await log.published() == shown
+                await log.put_back(saved)
+                await until(lambda: not leader.worker.trouble, "the true log")
+                seq = await log.append("r2", *OPENED)
+                await until(lambda: archive.seq() == seq, "the archive")
+                archive.must_equal_a_recount(await log.entries())
+
+
+async def test_a_log_that_came_back_shorter_and_grew_differently_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis lost what was acknowledged and published, though not archived; other votes
+    stand in their place before anybody looked."""
+    with RedisServer(tmp_path / "redis") as server:
+        async with tallied(server.url, f"sqlite:///{tmp_path}/a.db") as (
+            log,
+            archive,
+            leader,
+        ):
+            seq = await log.append("r1", *OPENED)
+            await until(lambda: archive.seq() == seq, "the archive")
+            data = server.directory / "appendonlydir"
+            shutil.copytree(data, data.with_name("older"))
+            gate = Gate(monkeypatch, leader.store)
+            gate.close()
+            seq = await log.append("r1", *votes(yes="FJI FRA"))
+            await until_published(log, seq)
+            server.stop()
+            await until(lambda: leader.worker.trouble, "the trouble")
+            shutil.move(data, data.with_name("true"))
+            shutil.copytree(data.with_name("older"), data)
+            gate.open()
+            server.start()
+            async with Logbook(server.url) as afterwards:
+                await afterwards.append("r1", *votes(yes="FRA FJI"))
+                reason = "entry 4 of the log is not the one we read"
+                await until(lambda: reason in leader.worker.trouble, reason)
+                assert await afterwards.published() == []
+            assert not leader.task.done()
 
 
 async def test_a_log_restored_under_a_new_epoch_may_lack_what_was_not_archived(

@@ -132,10 +132,25 @@ class Stream(Viewer):
         self.ids: list[str] = []
         self.retry_ms = 0
         self._blocks = _blocks(response)
+        self._next: asyncio.Task[dict[str, str]] | None = None
+
+    async def _block(self) -> dict[str, str]:
+        # Shielded: who stops waiting for a frame must not break the stream off.
+        if self._next is None:
+            self._next = asyncio.ensure_future(anext(self._blocks))
+        fields = await asyncio.shield(self._next)
+        self._next = None
+        return fields
+
+    async def leave(self) -> None:
+        """Read no more."""
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.wait([self._next])
 
     async def _receive(self) -> Json:
         while True:
-            fields = await anext(self._blocks)
+            fields = await self._block()
             if "retry" in fields:
                 self.retry_ms = int(fields["retry"])
             if "data" not in fields:
@@ -181,7 +196,11 @@ async def streaming(
     ):
         if response.is_error:
             await response.aread()
-        yield Stream(response)
+        stream = Stream(response)
+        try:
+            yield stream
+        finally:
+            await stream.leave()
 
 
 # What frames say

@@ -37,6 +37,12 @@ async def board(chamber: str, roll_call: str) -> Response:
     return _page("board.html")
 
 
+@router.get("/docs")
+async def docs() -> Response:
+    """The API for people; painted from /openapi.json."""
+    return _page("docs.html")
+
+
 class _Files(StaticFiles):
     """Files with the headers of the pages: always checked, so that the modules of two
     releases never meet in one browser."""

@@ -89,13 +89,20 @@ async def _begin_tally(
     epoch, seq, number = hub.epoch, hub.head, hub.feed.number
     frames = None
     if recovered and wish.after is not None:
-        standing = [update.frame for update in hub.feed.standing(wish.roll_call)]
+        standing = hub.feed.standing(wish.roll_call)
         frames = await hub.frames_after(wish.after, wish.roll_call, TALLIES_REPLAYED)
         if frames is None:
             recovered, reason = False, "too many changes were missed"
         else:
             replayed = {frame.text for frame in frames}
-            frames += [frame for frame in standing if frame.text not in replayed]
+            # What is older first, so that the viewer's place ends where the log does.
+            before = [u.frame for u in standing if u.tally.seq <= wish.after]
+            after = [u.frame for u in standing if u.tally.seq > wish.after]
+            frames = [
+                *before,
+                *frames,
+                *(frame for frame in after if frame.text not in replayed),
+            ]
     if frames is None:
         epoch, seq, number = hub.epoch, hub.head, hub.feed.number
         frames = [update.frame for update in hub.feed.now(wish.roll_call)]

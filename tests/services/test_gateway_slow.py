@@ -1,0 +1,283 @@
+"""Viewers that do not read: nobody waits for them, they cost little, and are let go.
+
+A viewer reads nothing from a socket whose receive buffer is as small as the kernel
+allows, while a roll call runs whose frames are far more than all buffers hold.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from wsproto import ConnectionType
+from wsproto.connection import Connection
+from wsproto.events import CloseConnection, TextMessage
+
+from tests.e2e.stack import Clerk, Stack
+from tests.servers import wait_until
+from tests.services.viewing import (
+    PATIENCE,
+    STALLED,
+    Json,
+    batch,
+    metric,
+    never_goes_back,
+    of_op,
+    seqs,
+    span,
+    watching,
+)
+
+pytest_plugins = ("tests.services.gateway_stack",)
+
+SLOW_VIEWERS = 20
+EVICTED = "tellers_gateway_evicted_total"
+VIEWERS = "tellers_gateway_viewers"
+BEHIND = "tellers_gateway_behind_total"
+
+
+class SlowViewer:
+    """A WebSocket that reads only when told."""
+
+    def __init__(self, url: str, query: str, *, sse: bool = False) -> None:
+        place = urlsplit(url)
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect((place.hostname, place.port))
+        upgrade = (
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Protocol: tellers.v1\r\n"
+            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
+        )
+        self.sock.sendall(
+            f"GET /v1/ga/live?{query} HTTP/1.1\r\nHost: x\r\n"
+            f"{'' if sse else upgrade}\r\n".encode()
+        )
+        self._client = Connection(ConnectionType.CLIENT)
+        self._text = ""
+        self.frames: list[Json] = []
+        self.code: int | None = None
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.sock.recv(1)
+        assert head.split()[1] == (b"200" if sse else b"101")
+
+    def __enter__(self) -> "SlowViewer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sock.close()
+
+    def read(self, seq: int | None = None) -> bool:
+        """Read until the frame of that seq, or the end; whether that frame came."""
+        while seq is None or not any(f.get("seq", 0) >= seq for f in self.frames[-50:]):
+            try:
+                data = self.sock.recv(65_536)
+            except ConnectionResetError:
+                return False
+            if not data:
+                return False
+            self._client.receive_data(data)
+            for event in self._client.events():
+                if isinstance(event, CloseConnection):
+                    self.code = event.code
+                    return False
+                assert isinstance(event, TextMessage)
+                self._text += event.data
+                if event.message_finished:
+                    self.frames.append(json.loads(self._text))
+                    self._text = ""
+        return True
+
+
+def resident_bytes(pid: int) -> int:
+    """What the process has in memory."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def run_votes(clerk: Clerk, name: str, times: int) -> int:
+    """A roll call in which everybody votes again and again; its last seq."""
+    clerk.open(name)
+    for n in range(times):
+        batch(clerk, name, ("yes", "no", "abstain")[n % 3])
+    clerk.step(name, "lock")
+    seq: int = clerk.step(name, "close")["seq"]
+    return seq
+
+
+def everything_is_out(url: str, name: str, seq: int) -> None:
+    """Wait until the gateway has all that there is to send."""
+    path = f"{url}/v1/ga/roll-calls/{name}/tally"
+
+    def is_out() -> bool:
+        answer = httpx.get(path)
+        return answer.is_success and answer.json()["seq"] == seq
+
+    wait_until(is_out, PATIENCE, f"{path} at {seq}")
+
+
+async def test_stalled_viewers_hold_up_nobody_cost_little_and_are_let_go(
+    stack: Stack, url: str, clerk: Clerk
+) -> None:
+    with ExitStack() as viewers:
+        before = metric(url, EVICTED)
+        stalled = [
+            viewers.enter_context(SlowViewer(url, f"feed={feed}"))
+            for feed in ("tally", "events") * (SLOW_VIEWERS // 2)
+        ]
+        # The code that the votes run through is loaded; what grows now is for viewers.
+        await asyncio.to_thread(run_votes, clerk, "stalled-warm", 1)
+        memory = resident_bytes(stack.gateway.pid)
+        async with (
+            watching(url, feed="tally") as tallies,
+            watching(url, feed="events") as events,
+        ):
+            await tallies.caught_up()
+            (first, _) = await events.caught_up()
+            last = await asyncio.to_thread(run_votes, clerk, "stalled-1", 8)
+            await asyncio.gather(tallies.tally(last), events.event(last))
+        assert seqs(events.frames) == span(first["seq"] + 1, last)
+        assert of_op(tallies.frames, "tally")[-1]["phase"] == "closed"
+        grown = resident_bytes(stack.gateway.pid) - memory
+        # 1,450 events and tallies are kept, once: 2 to 3 MB. Unread they would be
+        # 20 MB. A viewer's share is its bound of 256 KiB, written to at most once more.
+        assert grown < 18_000_000
+        await asyncio.to_thread(
+            wait_until,
+            lambda: metric(url, EVICTED) >= before + SLOW_VIEWERS,
+            STALLED + PATIENCE,
+            "the stalled to be let go",
+        )
+        # Whoever wakes up now is told why.
+        codes = [await asyncio.to_thread(_code, viewer) for viewer in stalled[:3]]
+        # Unless this machine was so busy that their connections are gone already.
+        assert set(codes) in ({4413}, {4413, None}, {None})
+    await asyncio.to_thread(
+        wait_until, lambda: metric(url, VIEWERS) == 0, PATIENCE, "no viewer"
+    )
+
+
+def _code(viewer: SlowViewer) -> int | None:
+    viewer.read()
+    return viewer.code
+
+
+async def test_who_wakes_up_in_time_gets_verdicts_and_the_newest_state(
+    url: str, clerk: Clerk
+) -> None:
+    behind = metric(url, BEHIND)
+    with SlowViewer(url, "feed=tally") as viewer:
+        last = await asyncio.to_thread(run_votes, clerk, "woken-1", 8)
+        await asyncio.to_thread(everything_is_out, url, "woken-1", last)
+        assert metric(url, BEHIND) > behind
+        assert await asyncio.to_thread(viewer.read, last)
+    tallies = [f for f in of_op(viewer.frames, "tally") if f["roll_call"] == "woken-1"]
+    assert never_goes_back(tallies)
+    assert len(tallies) < last - tallies[0]["seq"], "nothing was left out"
+    async with watching(url, feed="tally", after=tallies[0]["seq"] - 1) as fast:
+        await fast.caught_up()
+    every = [f for f in of_op(fast.frames, "tally") if f["roll_call"] == "woken-1"]
+    assert _milestones(tallies) == _milestones(every)
+    assert tallies[-1] == every[-1]
+    assert tallies[-1]["phase"] == "closed"
+
+
+def _milestones(tallies: list[Json]) -> list[tuple[int, str, str]]:
+    """Where phase or verdict changed."""
+    found: list[tuple[int, str, str]] = []
+    for tally in tallies:
+        now = tally["phase"], tally["verdict"]["status"]
+        if not found or found[-1][1:] != now:
+            found.append((tally["seq"], *now))
+    return found
+
+
+async def test_who_wakes_up_in_time_gets_all_events(url: str, clerk: Clerk) -> None:
+    first = clerk.schedule("awake-0")["seq"]
+    behind = metric(url, BEHIND)
+    with SlowViewer(url, f"feed=events&after={first - 1}") as viewer:
+        last = await asyncio.to_thread(run_votes, clerk, "awake-1", 8)
+        await asyncio.to_thread(everything_is_out, url, "awake-1", last)
+        assert metric(url, BEHIND) > behind
+        assert await asyncio.to_thread(viewer.read, last)
+    assert seqs(viewer.frames) == span(first, last)
+
+
+async def test_a_stalled_stream_is_let_go_too(url: str, clerk: Clerk) -> None:
+    first = clerk.schedule("stream-0")["seq"]
+    with SlowViewer(url, f"feed=events&after={first - 1}", sse=True):
+        assert metric(url, VIEWERS) == 1
+        await asyncio.to_thread(run_votes, clerk, "stream-1", 4)
+        await asyncio.to_thread(
+            wait_until,
+            lambda: metric(url, VIEWERS) == 0,
+            2 * STALLED + PATIENCE,
+            "the stalled stream to be let go",
+        )
+
+
+async def test_who_asks_and_never_reads_the_answers_fills_no_memory(
+    stack: Stack, url: str
+) -> None:
+    memory, evicted = resident_bytes(stack.gateway.pid), metric(url, EVICTED)
+    with SlowViewer(url, "feed=events") as viewer:
+        # The answers would be 12 MB.
+        send_until_refused(viewer, TEXT, b'{"op":"unsubscribe","id":1}', 50_000)
+        await asyncio.to_thread(
+            wait_until,
+            lambda: metric(url, EVICTED) > evicted,
+            STALLED + PATIENCE,
+            "it to be let go",
+        )
+        assert resident_bytes(stack.gateway.pid) - memory < 6_000_000
+
+
+async def test_who_pings_and_never_reads_the_pongs_fills_no_memory(
+    stack: Stack, url: str
+) -> None:
+    memory = resident_bytes(stack.gateway.pid)
+    with SlowViewer(url, "feed=events") as viewer:
+        send_until_refused(viewer, PING, b"p" * 125, 150_000)
+        # The pongs would be 20 MB.
+        assert resident_bytes(stack.gateway.pid) - memory < 6_000_000
+
+
+TEXT, PING = 0x1, 0x9
+
+
+def send_until_refused(
+    viewer: SlowViewer, opcode: int, payload: bytes, number: int
+) -> None:
+    """Send so many messages, or as many as the gateway and all buffers take."""
+    frame = _masked(opcode, payload)
+    sent = 0
+    viewer.sock.settimeout(0.5)
+    with suppress(TimeoutError, ConnectionError):  # it listens no longer
+        while sent < number * len(frame):
+            sent += viewer.sock.send(frame * 100)
+
+
+def _masked(opcode: int, payload: bytes) -> bytes:
+    """A client's frame; masked with zeros."""
+    size = len(payload)
+    length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return bytes([0x80 | opcode]) + length + bytes(4) + payload
+
+
+@pytest.fixture(autouse=True)
+async def nobody_is_left(url: str) -> AsyncIterator[Any]:
+    """Every test begins and ends without viewers."""
+    yield
+    await asyncio.to_thread(
+        wait_until, lambda: metric(url, VIEWERS) == 0, PATIENCE, "no viewer"
+    )

@@ -14,7 +14,14 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from tellers_core import codec
-from tellers_core.codec import LogName, Recorded, decode, encode, public_event
+from tellers_core.codec import (
+    LogName,
+    Recorded,
+    decode,
+    encode,
+    public_event,
+    publishable,
+)
 from tellers_core.errors import CorruptHistory
 from tellers_core.events import (
     WIRE_NAMES,
@@ -443,3 +450,30 @@ def test_every_step_leads_from_a_golden_file_to_a_schema_that_exists() -> None:
     for name, schema in UPCASTERS:
         assert schema < current[name]
         assert (FIXTURES / "events" / f"{name}.v{schema}.json").exists()
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"",
+        b"junk",
+        b"\xff\xfe",
+        b"[1]",
+        b'{"rollcall":"es-11-1"}',
+        b'{"rollcall":1,"datacontenttype":"application/json","id":"x"}',
+        b'{"a":"\xff","rollcall":"r","datacontenttype":"application/json","id":1}',
+    ],
+)
+def test_what_is_no_event_is_published_as_one_that_says_so(junk: bytes) -> None:
+    stored = publishable(LogName("ga"), 7, junk)
+    assert rfc8785.dumps(json.loads(stored)) == stored
+    published = json.loads(public_event(stored, "k3v9"))
+    assert published["type"] == "org.tellers.unreadable.v1"
+    assert published["id"] == "ga-0000000000000007"
+    assert published["epoch"] == "k3v9"
+    assert published["data"] == {"entry": junk.decode(errors="backslashreplace")}
+
+
+def test_an_event_is_published_as_it_is() -> None:
+    stored = entry(VoteRecorded("FRA", Vote.YES))
+    assert publishable(LogName("ga"), 42, stored) is stored

@@ -24,6 +24,7 @@ from tests.services.viewing import (
     Viewer,
     is_op,
     of_op,
+    reading,
     seqs,
     span,
     streaming,
@@ -65,7 +66,7 @@ def is_live(frame: Json) -> bool:
 
 
 async def get(url: str, path: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as http:
+    async with reading(url) as http:
         return await http.get(path)
 
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
@@ -27,6 +26,7 @@ from tests.services.viewing import (
     never_goes_back,
     of_op,
     plain,
+    reading,
     refusal,
     seqs,
     span,
@@ -87,7 +87,7 @@ async def test_the_first_frames_are_subscribed_the_state_and_caught_up(
     assert first["epoch"] == state["epoch"]
     assert (state["op"], state["roll_call"], state["seq"]) == ("tally", name, seq)
     assert last == {"op": "caught_up", "id": 0, "seq": seq}
-    async with httpx.AsyncClient(base_url=url) as http:
+    async with reading(url) as http:
         answer = await http.get(f"/v1/ga/roll-calls/{name}/tally")
     assert answer.json() == plain(state)
 

@@ -22,6 +22,7 @@ from tests.services.viewing import (
     batch,
     of_op,
     plain,
+    reading,
     refusal,
     seqs,
     span,
@@ -39,14 +40,14 @@ ORDER = list(general_assembly().codes)
 @pytest.fixture(scope="module")
 def http(url: str) -> Iterator[httpx.Client]:
     """A reader that keeps no answer."""
-    with httpx.Client(base_url=url, timeout=PATIENCE) as client:
+    with httpx.Client(base_url=url, timeout=PATIENCE, verify=False) as client:
         yield client
 
 
 @pytest.fixture
 async def waiting(url: str) -> AsyncIterator[httpx.AsyncClient]:
     """A reader that can wait."""
-    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client:
+    async with reading(url) as client:
         yield client
 
 

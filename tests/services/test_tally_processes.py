@@ -17,6 +17,7 @@ from tellers_runtime import keys
 from tellers_runtime.archive.tables import EventRow
 from tests.e2e.stack import Service, Stack
 from tests.scenario import OPENED, votes
+from tests.services.forked import Forked
 from tests.services.tallying import (
     ASSEMBLY,
     VOTES,
@@ -53,6 +54,7 @@ class Scene(NamedTuple):
 @asynccontextmanager
 async def scene(folder: Path, database_url: str) -> AsyncIterator[Scene]:
     stack = stack_of_tallies(folder, database_url)
+    stack.tally = Forked(stack.tally, "tally.log")
     try:
         stack.tally.start()
         async with Logbook(stack.redis.url) as log:
@@ -67,8 +69,7 @@ async def scene(folder: Path, database_url: str) -> AsyncIterator[Scene]:
 @asynccontextmanager
 async def another(of: Scene) -> AsyncIterator[Service]:
     """A second tally process on the same log and archive."""
-    service = of.stack.service("tally")
-    service.log = service.log.with_name("tally-2.log")
+    service = Forked(of.stack.service("tally"), "tally-2.log")
     try:
         service.start()
         await until(service.ready, "the standby")

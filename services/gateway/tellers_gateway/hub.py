@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from tellers_core.codec import LogName, decode, roll_call_of
+from tellers_core.codec import LogName, decode, publishable, roll_call_of
 from tellers_core.errors import CorruptHistory
 from tellers_core.tally import (
     Held,
@@ -210,7 +210,7 @@ class Hub:
         tail = EventTail(max(0, head - TAIL_LOADED))
         while tail.head < head:
             for entry in await self._entries_after(tail.head, READ_AT_ONCE):
-                tail.append(_logged(entry, epoch))
+                tail.append(_logged(self.log, entry, epoch))
         return tail
 
     async def _follow_events(self) -> None:
@@ -225,7 +225,7 @@ class Hub:
                 self._take(entries)
 
     def _take(self, entries: list[Entry]) -> None:
-        events = [_logged(entry, self.epoch) for entry in entries]
+        events = [_logged(self.log, entry, self.epoch) for entry in entries]
         for event in events:
             self._tail.append(event)
         metrics.HEAD.labels(str(self.log)).set(self.head)
@@ -347,7 +347,11 @@ class Hub:
             return recent
         epoch = self.epoch
         entries = await self._entries_after(seq, count)
-        return [_logged(entry, epoch) for entry in entries if entry.seq <= self.head]
+        return [
+            _logged(self.log, entry, epoch)
+            for entry in entries
+            if entry.seq <= self.head
+        ]
 
     async def _entries_after(self, seq: int, count: int) -> list[Entry]:
         """Entries that follow `seq`, which is not the last: never none."""
@@ -457,8 +461,9 @@ def _decoded(texts: list[bytes]) -> list[Tally]:
         raise LogLost(f"a tally is not understood: {error}") from error
 
 
-def _logged(entry: Entry, epoch: str) -> LoggedEvent:
-    frame = event_frame(entry.body, epoch, entry.seq)
+def _logged(log: LogName, entry: Entry, epoch: str) -> LoggedEvent:
+    body = publishable(log, entry.seq, entry.body)
+    frame = event_frame(body, epoch, entry.seq)
     return LoggedEvent(entry.seq, roll_call_of(entry.body), frame)
 
 

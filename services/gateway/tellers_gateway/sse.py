@@ -17,7 +17,7 @@ from tellers_gateway.frames import Frame, control_frame
 from tellers_gateway.hub import Hub
 from tellers_gateway.resume import MAX_SEQ, Beginning, Wish, begin, parse_seq
 from tellers_gateway.state import HubDep, SettingsDep
-from tellers_gateway.viewers import EVENTS_AT_ONCE
+from tellers_gateway.viewers import EVENTS_AT_ONCE, TALLIES_AT_ONCE
 from tellers_runtime.problems import HttpProblem
 
 HEADERS = {
@@ -73,8 +73,12 @@ async def _stream(
         yield b"retry: %d\n\n" % random.randint(*RETRY_MS)
         yield beginning.subscribed(ONLY_SUBSCRIPTION).sse
         reader = _Reader(hub, wish, beginning)
-        async for frame in reader.frames(heartbeat_seconds):
-            yield frame.sse
+        async for chunk in reader.chunks(heartbeat_seconds):
+            yield chunk
+
+
+def _joined(frames: list[Frame]) -> bytes:
+    return b"".join(frame.sse for frame in frames)
 
 
 class _Reader:
@@ -88,15 +92,15 @@ class _Reader:
         self._position = beginning.position
         self._number = beginning.number
 
-    async def frames(self, heartbeat_seconds: float) -> AsyncIterator[Frame]:
+    async def chunks(self, heartbeat_seconds: float) -> AsyncIterator[bytes]:
         """What was missed, `caught_up`, and then what comes, with heartbeats.
 
         Ends when the process stops, or the log begins anew: the viewer comes back and
         is told so.
         """
         now = asyncio.get_running_loop().time
-        for frame in self._first:
-            yield frame
+        for first in range(0, len(self._first), TALLIES_AT_ONCE):
+            yield _joined(self._first[first : first + TALLIES_AT_ONCE])
         self._first = []
         told = False
         beat_at = now() + heartbeat_seconds
@@ -104,19 +108,19 @@ class _Reader:
             more, frames = await self._next()
             if self._is_void:
                 return
-            for frame in frames:
-                yield frame
+            if frames:
+                yield _joined(frames)
             if now() >= beat_at:
                 beat_at = now() + heartbeat_seconds
                 if self._hub.vouches:
-                    yield self._hub.pulse
+                    yield self._hub.pulse.sse
                     continue  # while it was sent, something may have come
             if more:
                 continue
             if not told:
                 told = True
                 seq = self._hub.head
-                yield control_frame("caught_up", id=ONLY_SUBSCRIPTION, seq=seq)
+                yield control_frame("caught_up", id=ONLY_SUBSCRIPTION, seq=seq).sse
                 continue
             await self._hub.news(beat_at - now())
 

@@ -168,6 +168,25 @@ def roll_call_of(entry: bytes) -> str | None:
         return None
 
 
+def publishable(log: LogName, seq: int, entry: bytes) -> bytes:
+    """The entry, or, if it is no event of ours, one that says so in its place: what is
+    published stays valid JSON without gaps (type `org.tellers.unreadable.v1`)."""
+    text = entry.decode(errors="backslashreplace")
+    whole = text.encode() == entry and _EPOCH_GAP in entry
+    if whole and roll_call_of(entry) is not None:
+        return entry
+    sequence = f"{seq:0{SEQUENCE_DIGITS}d}"
+    head = _canonical.encode({"data": {"entry": text}})[:-1]
+    rest = {
+        "id": f"{log.chamber}-{sequence}",
+        "sequence": sequence,
+        "source": log.source,
+        "specversion": "1.0",
+        "type": f"{TYPE_PREFIX}unreadable.v1",
+    }
+    return b"%b,%b%b" % (head, _EPOCH_GAP, _canonical.encode(rest)[1:])
+
+
 def public_event(entry: bytes, epoch: str) -> bytes:
     """The CloudEvent as published: the entry with the log's epoch in its place.
 

@@ -6,7 +6,9 @@ gateways that are killed in the middle of a roll call.
 """
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
@@ -434,6 +436,39 @@ async def test_a_gateway_that_is_killed_costs_its_readers_nothing(
             final = mine[-1]
             assert (final["phase"], final["version"]) == ("closed", 185)
             assert final["counts"]["yes"] == 141
+
+
+async def test_a_gateway_that_is_stopped_says_goodbye_and_ends_at_once(
+    stack: Stack,
+) -> None:
+    """Also while Redis does not answer."""
+    url = stack.gateway_url
+    loop = asyncio.get_running_loop()
+    async with (
+        reading(url) as http,
+        watching(url, feed="events") as socket,
+        watching(url) as silent,
+        streaming(url, feed="tally") as stream,
+    ):
+        await socket.caught_up()
+        await stream.caught_up()
+        head = socket.frames[0]["seq"]
+        query: dict[str, float] = {"after": head, "wait": 30}
+        polling = asyncio.create_task(http.get(EVENTS, params=query))
+        done, _ = await asyncio.wait([polling], timeout=0.3)
+        assert not done
+        os.kill(stack.redis.pid, signal.SIGSTOP)
+        try:
+            began = loop.time()
+            stopping = asyncio.create_task(asyncio.to_thread(stack.gateway.stop))
+            assert (await socket.closed())[0] == 1012
+            assert (await silent.closed())[0] == 1012
+            await stream.ended()
+            assert (await polling).json()["events"] == []
+            await stopping
+            assert loop.time() - began < 5
+        finally:
+            os.kill(stack.redis.pid, signal.SIGCONT)
 
 
 async def test_nothing_above_was_an_error_of_ours(stack: Stack) -> None:

@@ -6,11 +6,15 @@ every test, so none sees another's.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.stack import Clerk, Stack
-from tests.services.viewing import HEARTBEAT, STALLED, SUBSCRIBE
+from tests.servers import wait_until
+from tests.services.viewing import HEARTBEAT, PATIENCE, STALLED, SUBSCRIBE
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +37,30 @@ def url(stack: Stack) -> str:
     return stack.gateway_url
 
 
+class AwaitedClerk(Clerk):
+    """A clerk who goes on when the gateway knows the new roll call."""
+
+    def __init__(self, ingest_url: str, token: str, gateway_url: str) -> None:
+        super().__init__(ingest_url, token)
+        self._gateway = httpx.Client(base_url=gateway_url, verify=False)
+
+    def schedule(
+        self, roll_call: str, rule: Any = "two_thirds", chamber: str = "ga", **more: Any
+    ) -> dict[str, Any]:
+        answer = super().schedule(roll_call, rule, chamber, **more)
+        path = f"/v1/{chamber}/roll-calls/{roll_call}/tally"
+        wait_until(lambda: self._gateway.get(path).is_success, PATIENCE, path)
+        return answer
+
+    def close(self) -> None:
+        self.http.close()
+        self._gateway.close()
+
+
 @pytest.fixture(scope="session")
 def clerk(stack: Stack) -> Iterator[Clerk]:
     """Who records votes."""
-    clerk = stack.clerk()
-    yield clerk
-    clerk.http.close()
+    with closing(
+        AwaitedClerk(stack.ingest_url, stack.token, stack.gateway_url)
+    ) as clerk:
+        yield clerk

@@ -236,7 +236,7 @@ class Archive:
     def tampered(self, statement: str) -> None:
         """Do to it what nobody should."""
         with self.engine.begin() as connection:
-            assert connection.execute(text(statement)).rowcount > 0
+            assert connection.exec_driver_sql(statement).rowcount > 0
 
     def must_equal_a_recount(self, log: list[Entry], name: LogName = GA) -> None:
         """Every entry archived once, in order, byte for byte, and the projections what

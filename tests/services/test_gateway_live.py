@@ -304,7 +304,8 @@ async def test_a_request_it_cannot_serve_is_told_and_harms_nothing(
 ) -> None:
     clerk.open("told-1")
     async with watching(url) as viewer:
-        await viewer.subscribe(1, "tally", roll_call="told-1")
+        frames = await viewer.subscribe(1, "tally", roll_call="told-1")
+        assert frames[-1]["op"] == "caught_up"
         for message, code, number in BAD_REQUESTS:
             await viewer.send(**message)
             error = (await viewer.until(is_op("error")))[-1]

@@ -58,7 +58,7 @@ class Viewer:
 
     async def caught_up(self) -> list[Json]:
         """The frames of a beginning: `subscribed` first, `caught_up` last."""
-        return await self.until(is_op("caught_up"))
+        return without_heartbeats(await self.until(is_op("caught_up")))
 
     async def tally(self, seq: int) -> list[Json]:
         """The frames up to the tally of that seq, or a later one."""
@@ -92,9 +92,10 @@ class Socket(Viewer):
     async def subscribe(self, number: int, feed: str, **more: Any) -> list[Json]:
         """Subscribe, and the frames until it is caught up or refused."""
         await self.send(op="subscribe", id=number, feed=feed, **more)
-        return await self.until(
+        frames = await self.until(
             lambda f: f["op"] in ("caught_up", "error") and f.get("id") == number
         )
+        return without_heartbeats(frames)
 
     async def closed(self, seconds: float = PATIENCE) -> tuple[int | None, str]:
         """How the gateway closes it, whatever it sends before."""
@@ -215,6 +216,11 @@ async def streaming(
 
 def is_op(op: str) -> Callable[[Json], bool]:
     return lambda frame: frame["op"] == op
+
+
+def without_heartbeats(frames: Iterable[Json]) -> list[Json]:
+    """A busy machine may beat at any time."""
+    return [frame for frame in frames if frame["op"] != "heartbeat"]
 
 
 def of_op(frames: Iterable[Json], op: str) -> list[Json]:

@@ -12,11 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tellers_gateway import pages, reads, sockets, sse
 from tellers_gateway.hub import NotReady
 from tellers_gateway.settings import GatewaySettings
-from tellers_gateway.state import Hubs, State
+from tellers_gateway.state import Hubs, State, unavailable
 from tellers_runtime import problems
 from tellers_runtime.health import health_router
 from tellers_runtime.log import LogLost, Unavailable
-from tellers_runtime.problems import HttpProblem
 
 DESCRIPTION = """Live vote tallies: public, read only. Every error is a problem document
 (RFC 9457) with a stable `code`. Live feeds: WebSocket `tellers.v1` or server-sent
@@ -50,6 +49,13 @@ class PublicHeaders:
         await self._app(scope, receive, with_headers)
 
 
+class _Gateway(FastAPI):
+    """Has the public headers outermost: on an answer to an error of ours too."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return PublicHeaders(super().build_middleware_stack())
+
+
 def create_app(settings: GatewaySettings, hubs: Hubs) -> FastAPI:
     """The gateway over these hubs, which somebody else runs."""
 
@@ -60,7 +66,7 @@ def create_app(settings: GatewaySettings, hubs: Hubs) -> FastAPI:
     async def readiness(_: Request) -> Mapping[str, str]:
         return {f"log {log}": hub.trouble for log, hub in hubs.items() if hub.trouble}
 
-    app = FastAPI(
+    app = _Gateway(
         title="Tellers gateway",
         description=DESCRIPTION,
         version="1.0",
@@ -74,12 +80,9 @@ def create_app(settings: GatewaySettings, hubs: Hubs) -> FastAPI:
     problems.install(app)
     for away in (NotReady, LogLost, DBAPIError, *Unavailable):
         app.add_exception_handler(away, _away)
-    app.add_middleware(PublicHeaders)
     pages.mount_files(app)
     return app
 
 
 async def _away(_: Request, error: Exception) -> Response:
-    return HttpProblem(
-        "log_unavailable", f"try again: {error}", headers={"Retry-After": "1"}
-    ).response()
+    return unavailable().response()

@@ -471,4 +471,6 @@ def _reason(group: BaseExceptionGroup[BaseException]) -> str:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig  # without the SQL
     return str(error) or type(error).__name__

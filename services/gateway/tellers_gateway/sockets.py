@@ -18,7 +18,7 @@ from tellers_gateway.hub import Hub, NotReady
 from tellers_gateway.protocol import EXTENSION, FanoutProtocol
 from tellers_gateway.resume import MAX_SEQ, FeedName, Wish, begin, parse_seq
 from tellers_gateway.settings import GatewaySettings
-from tellers_gateway.state import hub_of
+from tellers_gateway.state import hub_of, unavailable
 from tellers_gateway.viewers import (
     Connection,
     EventSubscription,
@@ -135,7 +135,7 @@ def _problem(error: Exception) -> HttpProblem:
         case Refused():
             return of_refusal(error)
         case _:
-            return HttpProblem("log_unavailable", str(error))
+            return unavailable()
 
 
 @router.websocket("/v1/{chamber}/live")

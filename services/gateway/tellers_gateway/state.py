@@ -21,6 +21,15 @@ class State(TypedDict):
     settings: GatewaySettings
 
 
+def unavailable() -> HttpProblem:
+    """What the public is told when log or archive are away: no SQL and no address."""
+    return HttpProblem(
+        "log_unavailable",
+        "the log cannot be read now; try again",
+        headers={"Retry-After": "1"},
+    )
+
+
 def hub_of(connection: HTTPConnection, chamber: str, rehearsal: str | None) -> Hub:
     """The hub of a chamber, or of its rehearsals when `rehearsal=1` is asked.
 

@@ -68,7 +68,7 @@ class Worker:
             try:
                 await run.start(self._last_seen)
                 self._well()
-                await together(run.read(), run.archive())
+                await together(self._read(run), run.archive())
             except* LogLost as lost:
                 self._halt(_first(lost))
             except* (*Unavailable, RedisError, DBAPIError) as gone:
@@ -76,6 +76,14 @@ class Worker:
             finally:
                 self._last_seen = run.last_seen or self._last_seen
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read(self, run: "_Run") -> None:
+        try:
+            await run.read()
+        except (LogLost, *Unavailable, RedisError) as error:
+            # Said at once: the run ends only when a commit in flight has ended.
+            self._halt(error)
+            raise
 
     def _well(self) -> None:
         logger.info("log.followed", log=str(self.log))

@@ -266,6 +266,19 @@ async def test_a_tally_that_stops_while_votes_go_on_is_held_then_released(
         assert b'"held"' not in hub.feed.latest[A].frame.text
 
 
+async def test_what_was_held_is_released_only_when_it_has_caught_up(hall: Hall) -> None:
+    await hall.happens(A, *BEGINNING)
+    async with hall.running() as hub:
+        await hall.append(A, *VOTES)
+        await until(lambda: not hub.vouches, hub)
+        for yes in (1, 2, 3, 4, 5):
+            await hall.publish(1)
+            await until(lambda yes=yes: hub.feed.latest[A].tally.counts.yes == yes, hub)  # type: ignore[misc]
+            assert await stays(lambda: not hub.vouches, hub, SILENT / 3)
+        await hall.publish()
+        await until(lambda: hub.vouches, hub)
+
+
 async def test_without_votes_a_silent_tally_service_holds_nothing(hall: Hall) -> None:
     await hall.happens(A, *BEGINNING)
     async with hall.running() as hub:

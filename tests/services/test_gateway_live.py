@@ -148,10 +148,10 @@ async def test_heartbeats_come_though_nothing_else_does(
     name = f"quiet-{request.node.callspec.id}"
     clerk.open(name)
     clerk.open(f"{name}-loud")
-    loop = asyncio.get_running_loop()
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     async def others_vote() -> None:
-        while True:
+        while not stop.is_set():
             for vote in ("yes", "no"):
                 await asyncio.to_thread(clerk.vote, f"{name}-loud", "FRA", vote)
 
@@ -162,8 +162,8 @@ async def test_heartbeats_come_though_nothing_else_does(
         for _ in range(3):
             await viewer.until(is_op("heartbeat"))
         took = loop.time() - began
-        voting.cancel()
-        await asyncio.wait([voting])
+        stop.set()
+        await voting
     beats = of_op(viewer.frames, "heartbeat")
     assert set(beats[0]) == {"op", "epoch", "seq", "at"}
     assert [beat["seq"] for beat in beats] == sorted(beat["seq"] for beat in beats)
@@ -186,7 +186,7 @@ async def test_a_rehearsal_is_seen_only_by_who_asks_for_it(
         after = clerk.schedule(f"{name}-real")["seq"]
         frames = await public.tally(after)
         await rehearsals.event(seq)
-    assert {f["roll_call"] for f in of_op(frames, "tally")} == {f"{name}-real"}
+    assert name not in {f["roll_call"] for f in of_op(frames, "tally")}
     events = [frame["event"] for frame in of_op(rehearsals.frames, "event")]
     assert {event["source"] for event in events} == {"/chambers/ga/rehearsal"}
     assert [event["rollcallversion"] for event in events] == [1, 2, 3]

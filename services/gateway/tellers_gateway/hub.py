@@ -98,6 +98,8 @@ class Hub:
         # The tallies owe everything up to this seq since that time.
         self._owed = 0
         self._owed_since = 0.0
+        # Held tallies are released when they are as far as this.
+        self._release_at: int | None = None
         self._place = "0-0"
         self.closing = False
 
@@ -300,6 +302,16 @@ class Hub:
                 self.trouble = reason
 
     def _doubt(self, silent_seconds: float) -> str:
+        reason = self._trouble_now(silent_seconds)
+        if reason or self.feed.held is None:
+            self._release_at = None
+            return reason
+        # On its way back to the head it shows what was true long ago.
+        if self._release_at is None:
+            self._release_at = self.head
+        return self.feed.held.reason if self._tally_seq < self._release_at else ""
+
+    def _trouble_now(self, silent_seconds: float) -> str:
         now = asyncio.get_running_loop().time()
         if now - min(self._heard.values()) > silent_seconds:
             return "the log cannot be read"

@@ -107,9 +107,10 @@ async def test_killed_again_and_again_during_193_votes_they_archive_each_event_o
             await starting
             leader = processes[0]
             await asyncio.to_thread(leader.kill)
-            starting = asyncio.create_task(asyncio.to_thread(leader.start))
             processes.rotate()
             await until(lambda: leads(processes[0]), "the other to take over")
+            # Not before: it could take the lease that it just lost.
+            starting = asyncio.create_task(asyncio.to_thread(leader.start))
         await poured(here.log, "r1", VOTES[cuts[-1] :])
         await starting
         await here.counted()

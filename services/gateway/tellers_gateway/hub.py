@@ -14,16 +14,8 @@ import msgspec
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from tellers_core.codec import LogName, decode, publishable, roll_call_of
-from tellers_core.errors import CorruptHistory
-from tellers_core.tally import (
-    Held,
-    Tally,
-    absorb,
-    decode_tally,
-    encode_tally,
-    tally,
-)
+from tellers_core.codec import LogName, publishable, roll_call_of
+from tellers_core.tally import Held, Tally, decode_tally, encode_tally
 from tellers_gateway import metrics
 from tellers_gateway.feed import (
     EventTail,
@@ -33,6 +25,8 @@ from tellers_gateway.feed import (
     complete_after,
 )
 from tellers_gateway.frames import Frame, control_frame, event_frame, tally_frame
+from tellers_gateway.past import READ_AT_ONCE, Past
+from tellers_gateway.vouching import LOG, TALLIES, Vouching
 from tellers_runtime.archive.reading import ArchiveReader, Page
 from tellers_runtime.clock import rfc3339, utc_now
 from tellers_runtime.log import (
@@ -44,7 +38,6 @@ from tellers_runtime.log import (
 )
 from tellers_runtime.together import together
 
-READ_AT_ONCE = 1000
 BLOCK_MS = 1000
 RETRY_SECONDS = 0.25
 WATCH_SECONDS = 0.25
@@ -90,16 +83,11 @@ class Hub:
         self._reader = reader
         self._channel = channel
         self._archive = archive
+        self.past = Past(reader, archive)
         self._feed: TallyFeed | None = None
         self._tail = EventTail(0)
         self._bell = asyncio.Event()
-        self._heard = {"log": 0.0, "tallies": 0.0}
-        self._tally_seq = 0
-        # The tallies owe everything up to this seq since that time.
-        self._owed = 0
-        self._owed_since = 0.0
-        # Held tallies are released when they are as far as this.
-        self._release_at: int | None = None
+        self._vouching = Vouching()
         self._place = "0-0"
         self.closing = False
 
@@ -197,13 +185,13 @@ class Hub:
             known = [tally for tally in archived if tally.seq <= complete]
             self._feed = TallyFeed(epoch, complete, known)
             self._tail = tail
-            self._tally_seq = self._owed = 0
+            self._vouching.begin()
             self._restart_viewers()
-        self._tally_seq = max(self._tally_seq, position.seq, min(recent.seq, head))
+        self._vouching.reach(max(position.seq, min(recent.seq, head)))
         self._place = recent.place
         # In the log's order; of two tallies at one seq the published is the newer.
         self._offer(sorted([*archived, *published], key=lambda tally: tally.seq))
-        for what in self._heard:
+        for what in (LOG, TALLIES):
             self._hear(what)
 
     async def _load_tail(self, epoch: str, head: int) -> EventTail:
@@ -211,7 +199,7 @@ class Hub:
         meet a log that seems to end before its place."""
         tail = EventTail(max(0, head - TAIL_LOADED))
         while tail.head < head:
-            for entry in await self._entries_after(tail.head, READ_AT_ONCE):
+            for entry in await self.past.entries_after(tail.head, READ_AT_ONCE):
                 tail.append(_logged(self.log, entry, epoch))
         return tail
 
@@ -222,7 +210,7 @@ class Hub:
             )
             if epoch != self.epoch:
                 raise LogLost("its epoch has changed" if epoch else "it is gone")
-            self._hear("log")
+            self._hear(LOG)
             if entries:
                 self._take(entries)
 
@@ -240,8 +228,8 @@ class Hub:
         while True:
             published = await self._channel.follow(self._place, BLOCK_MS)
             self._place = published.place
-            self._tally_seq = max(self._tally_seq, published.seq)
-            self._hear("tallies")
+            self._vouching.reach(published.seq)
+            self._hear(TALLIES)
             self._offer(_decoded(published.tallies))
 
     def _offer(self, tallies: list[Tally]) -> None:
@@ -251,7 +239,7 @@ class Hub:
             if update is not None:
                 updates.append(update)
         # A publication may be read in parts, its seq coming with the last of them.
-        self._tally_seq = max(self._tally_seq, self.feed.seq)
+        self._vouching.reach(self.feed.seq)
         self._broadcast(updates)
 
     def _broadcast(self, updates: list[Update]) -> None:
@@ -276,13 +264,13 @@ class Hub:
     # Vouching
 
     def _hear(self, what: str) -> None:
-        self._heard[what] = asyncio.get_running_loop().time()
+        self._vouching.hear(what, asyncio.get_running_loop().time())
 
     def _lose(self, trouble: str) -> None:
         if trouble != self.trouble:
             logger.error("hub.trouble", log=str(self.log), why=trouble)
         self.trouble = trouble
-        self._heard = dict.fromkeys(self._heard, 0.0)
+        self._vouching.lose()
 
     async def _watch(self, silent_seconds: float) -> None:
         """Hold running tallies while log or tally service are silent or apart."""
@@ -290,7 +278,9 @@ class Hub:
             await asyncio.sleep(WATCH_SECONDS)
             if self._feed is None:
                 continue
-            reason = self._doubt(silent_seconds)
+            held_for = self._feed.held.reason if self._feed.held else ""
+            now = asyncio.get_running_loop().time()
+            reason = self._vouching.doubt(held_for, self.head, now, silent_seconds)
             held = Held(self.head, reason) if reason else None
             if (held is None) is not (self._feed.held is None):
                 logger.warning("hub.held", log=str(self.log), why=reason)
@@ -300,28 +290,6 @@ class Hub:
                 self.trouble = ""
             elif self.trouble == "":
                 self.trouble = reason
-
-    def _doubt(self, silent_seconds: float) -> str:
-        reason = self._trouble_now(silent_seconds)
-        if reason or self.feed.held is None:
-            self._release_at = None
-            return reason
-        # On its way back to the head it shows what was true long ago.
-        if self._release_at is None:
-            self._release_at = self.head
-        return self.feed.held.reason if self._tally_seq < self._release_at else ""
-
-    def _trouble_now(self, silent_seconds: float) -> str:
-        now = asyncio.get_running_loop().time()
-        if now - min(self._heard.values()) > silent_seconds:
-            return "the log cannot be read"
-        # Not "since they are behind": while votes come fast, some tally is always on
-        # its way. What counts is how long the oldest of them has been.
-        if self._tally_seq >= self._owed:
-            self._owed, self._owed_since = self.head, now
-        if self._tally_seq < self._owed and now - self._owed_since > silent_seconds:
-            return "the tally service is behind"
-        return ""
 
     @property
     def vouches(self) -> bool:
@@ -358,50 +326,12 @@ class Hub:
         if recent is not None:
             return recent
         epoch = self.epoch
-        entries = await self._entries_after(seq, count)
+        entries = await self.past.entries_after(seq, count)
         return [
             _logged(self.log, entry, epoch)
             for entry in entries
             if entry.seq <= self.head
         ]
-
-    async def _entries_after(self, seq: int, count: int) -> list[Entry]:
-        """Entries that follow `seq`, which is not the last: never none."""
-        try:
-            entries = await self._reader.range(seq, count)
-        except LogLost:
-            entries = []
-        if not entries:  # trimmed: the archive has it
-            entries = await asyncio.to_thread(
-                self._archive.events, self.log, seq, count
-            )
-        if not entries or entries[0].seq != seq + 1:
-            raise LogLost(f"entry {seq + 1} is neither in the log nor in the archive")
-        return entries
-
-    async def events_of(self, roll_call: str, upto: int) -> list[Entry]:
-        """All entries of one roll call up to a seq, its beginning included."""
-        archived, entries = await asyncio.to_thread(
-            self._archive.events_of, self.log, roll_call
-        )
-        after = archived
-        while after < upto and (page := await self._reader.range(after, READ_AT_ONCE)):
-            entries += [e for e in page if roll_call_of(e.body) == roll_call]
-            after = page[-1].seq
-        return [entry for entry in entries if entry.seq <= upto]
-
-    async def tallies_of(self, roll_call: str, after: int, upto: int) -> list[Tally]:
-        """The tallies of one roll call at each of its events in (after, upto]."""
-        projection = None
-        found = []
-        for entry in await self.events_of(roll_call, upto):
-            try:
-                projection = absorb(projection, decode(entry.body))
-            except CorruptHistory:
-                break  # held there; the tallies before it stand
-            if entry.seq > after:
-                found.append(tally(projection, self.epoch))
-        return found
 
     async def frames_after(
         self, seq: int, roll_call: str | None, most: int
@@ -415,20 +345,15 @@ class Hub:
         updates = self.feed.after_seq(seq, roll_call)
         if updates is not None:
             return [update.frame for update in updates]
-        upto = self._tally_seq
+        upto = self._vouching.tally_seq
         if upto - seq > most:
             return None
-        touched: set[str | None] = set()
-        after = seq
-        while after < upto:
-            entries = await self._entries_after(after, min(READ_AT_ONCE, upto - after))
-            touched |= {roll_call_of(entry.body) for entry in entries}
-            after = entries[-1].seq
-        names = [name for name in touched if name and roll_call in (None, name)]
+        touched = await self.past.touched(seq, upto)
         tallies = [
             self.feed.shown(tally)
-            for name in names
-            for tally in await self.tallies_of(name, seq, upto)
+            for name in touched
+            if roll_call in (None, name)
+            for tally in await self.past.tallies_of(name, self.epoch, seq, upto)
         ]
         tallies.sort(key=lambda tally: tally.seq)
         return [

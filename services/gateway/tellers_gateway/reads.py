@@ -63,7 +63,7 @@ async def _as_of(hub: Hub, roll_call: str, seq: int) -> Tally:
             f"the log ends at {hub.head}",
             errors=[{"pointer": "/query/as_of", "detail": f"at most {hub.head}"}],
         )
-    tallies = await hub.tallies_of(roll_call, 0, seq)
+    tallies = await hub.past.tallies_of(roll_call, hub.epoch, 0, seq)
     if not tallies:
         raise HttpProblem("unknown_roll_call", f"there was no {roll_call} at {seq}")
     return tallies[-1]
@@ -100,7 +100,7 @@ async def roll_call(
 ) -> Response:
     """The tally with every vote, who is not voting, intentions and the result."""
     place, tally = await _find(request, hub, roll_call)
-    entries = await place.events_of(roll_call, tally.seq)
+    entries = await place.past.events_of(roll_call, tally.seq)
     full = detail((decode(entry.body) for entry in entries), lang)
     body = encode_tally(tally)[:-1] + b"," + _json(full)[1:]
     return _answer(body, _etag(tally, f"-{lang}"), if_none_match)

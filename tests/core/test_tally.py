@@ -97,9 +97,10 @@ def test_the_members_of_the_json_stand_in_the_contracts_order() -> None:
     ]
 
 
-def test_retracted_and_held_are_left_out_unless_there_is_something_to_say() -> None:
+def test_what_is_rare_is_left_out_unless_there_is_something_to_say() -> None:
     written = json.loads(encode_tally(example()))
     assert "held" not in written
+    assert "confirmed" not in written
     assert "retracted" not in written["verdict"]
     held = replace(example(), held=Held(184, "unknown event type"))
     retracted = replace(
@@ -108,6 +109,8 @@ def test_retracted_and_held_are_left_out_unless_there_is_something_to_say() -> N
             example().verdict, retracted=Retracted("clinched", 183, "vote.changed FRA")
         ),
     )
+    confirmed = replace(example(), confirmed=True)
+    assert json.loads(encode_tally(confirmed)) == {**written, "confirmed": True}
     assert json.loads(encode_tally(held))["held"] == {
         "seq": 184,
         "reason": "unknown event type",
@@ -132,6 +135,7 @@ def test_what_is_out_of_reach_is_null_and_not_left_out() -> None:
     [
         example(),
         replace(example(), held=Held(184, "a gap"), symbol=None),
+        replace(example(), confirmed=True),
         tally.tally(projected(opened(Fraction("5/8", "members", strict=True))), EPOCH),
     ],
 )
@@ -156,13 +160,6 @@ def test_a_tally_says_where_in_the_log_it_holds() -> None:
 
 def test_a_rehearsal_says_so() -> None:
     assert tally.tally(projected([scheduled(rehearsal=True)]), EPOCH).rehearsal
-
-
-def test_a_tally_that_cannot_go_on_is_held_with_its_reason() -> None:
-    projection = projected(OPENED)
-    projection.held = Held(3, "unknown event type org.tellers.vote.dreamt.v1")
-    now = tally.tally(projection, EPOCH)
-    assert (now.seq, now.held) == (2, projection.held)
 
 
 # ---- the real roll calls, absent delegations outstanding until the lock

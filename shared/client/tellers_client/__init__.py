@@ -7,8 +7,9 @@
         async for event in log:  # every CloudEvent exactly once
             ...
 
-Both reconnect for ever and go on where they were. `resumer` holds the rules, without a
-socket or a clock; `subscription` the socket.
+Both reconnect for ever and go on where they were. `verify` (a package of its own: it
+needs no connection) checks certificates of results. `resumer` holds the rules, without
+a socket or a clock; `subscription` the socket.
 """
 
 from tellers_client.errors import GatewayRefused, NotUnderstood, SubscriptionRefused

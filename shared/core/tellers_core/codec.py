@@ -168,13 +168,23 @@ def roll_call_of(entry: bytes) -> str | None:
         return None
 
 
+def as_text(entry: bytes) -> str:
+    """An entry as text that any database can hold. One that is no text is kept
+    readable; what it belongs to is held anyway."""
+    return entry.decode(errors="backslashreplace").replace("\0", "\\x00")
+
+
 def publishable(log: LogName, seq: int, entry: bytes) -> bytes:
     """The entry, or, if it is no event of ours, one that says so in its place: what is
-    published stays valid JSON without gaps (type `org.tellers.unreadable.v1`)."""
-    text = entry.decode(errors="backslashreplace")
-    whole = text.encode() == entry and _EPOCH_GAP in entry
-    if whole and roll_call_of(entry) is not None:
-        return entry
+    published stays valid JSON without gaps (type `org.tellers.unreadable.v1`).
+
+    The same for the entry as the archive keeps it (`as_text`), so that a log restored
+    from there is published as it was.
+    """
+    text = as_text(entry)
+    kept = text.encode()
+    if _EPOCH_GAP in kept and roll_call_of(kept) is not None:
+        return entry if kept == entry else kept
     sequence = f"{seq:0{SEQUENCE_DIGITS}d}"
     head = _canonical.encode({"data": {"entry": text}})[:-1]
     rest = {

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { OnAir } from "../../services/gateway/tellers_gateway/web/overlay/onair.js";
+import { readOptions } from "../../services/gateway/tellers_gateway/web/overlay/options.js";
+import { readData } from "../../services/gateway/tellers_gateway/web/overlay/templates.js";
+
+function tally(seq, yes, more = {}) {
+  return {
+    type: "tally", roll_call: "a", epoch: "e", seq, phase: "open", rehearsal: false,
+    counts: { yes, no: 0, abstain: 0, not_voting: 10 - yes, entitled: 10, members: 10 },
+    ...more,
+  };
+}
+
+function live(options = { rollCall: "a" }) {
+  const air = new OnAir(options);
+  air.linked("live");
+  return air;
+}
+
+test("nothing is on air before a good tally, whatever the link says", () => {
+  const air = live();
+  assert.equal(air.frame, null);
+  assert.equal(air.state, "EMPTY");
+});
+
+test("no older tally replaces a newer one; a new epoch does", () => {
+  const air = live();
+  air.take(tally(5, 3));
+  air.take(tally(4, 2));
+  assert.equal(air.frame.counts.yes, 3);
+  air.take(tally(1, 1, { epoch: "f" }));
+  assert.equal(air.frame.counts.yes, 1);
+});
+
+test("a lower total with a higher seq is a correction", () => {
+  const air = live();
+  air.take(tally(5, 3));
+  air.take(tally(6, 2));
+  assert.equal(air.frame.counts.yes, 2);
+});
+
+for (const yes of [-1, 1.5, "3", NaN, null, 11]) {
+  test(`figures that cannot be are never painted: ${yes}`, () => {
+    const air = live();
+    air.take(tally(5, 3));
+    air.take(tally(6, yes));
+    assert.equal(air.frame.counts.yes, 3);
+  });
+}
+
+test("a lost link keeps the frame and tells only the operator", () => {
+  const air = live();
+  air.take(tally(5, 3));
+  const before = air.frame;
+  air.linked("stale", "silence");
+  assert.deepEqual([air.state, air.reason], ["STALE", "silence"]);
+  assert.equal(air.frame, before);
+});
+
+test("what is held stays whatever comes, release shows the newest", () => {
+  const air = live();
+  air.take(tally(5, 3));
+  air.hold();
+  air.take(tally(6, 4));
+  assert.deepEqual([air.state, air.frame.counts.yes], ["HELD", 3]);
+  air.release();
+  assert.deepEqual([air.state, air.frame.counts.yes], ["LIVE", 4]);
+});
+
+test("a hold with nothing on air holds nothing", () => {
+  const air = live();
+  air.hold();
+  air.take(tally(6, 4));
+  assert.equal(air.frame.counts.yes, 4);
+});
+
+test("a rehearsal never comes on air unless it was asked for, and then nothing else", () => {
+  const air = live();
+  air.take(tally(5, 3, { rehearsal: true }));
+  assert.equal(air.frame, null);
+  const practice = live({ rollCall: "a", rehearsal: true });
+  practice.take(tally(5, 3));
+  assert.equal(practice.frame, null);
+});
+
+test("another vote never takes the place of the one that was asked for", () => {
+  const air = live();
+  air.take(tally(5, 3));
+  air.take(tally(9, 1, { roll_call: "b" }));
+  assert.equal(air.frame.roll_call, "a");
+});
+
+test("current: an old result stays until another vote is open, not merely scheduled", () => {
+  const air = live({});
+  air.take(tally(3, 9, { phase: "closed" }));
+  assert.equal(air.frame, null, "a past result does not come up by itself");
+  air.take(tally(5, 3));
+  air.take(tally(6, 3, { phase: "closed" }));
+  assert.equal(air.state, "FINAL");
+  air.take(tally(7, 0, { roll_call: "b", phase: "scheduled" }));
+  assert.equal(air.frame.roll_call, "a");
+  air.take(tally(8, 0, { roll_call: "b" }));
+  assert.equal(air.frame.roll_call, "b");
+  air.take(tally(4, 9, { roll_call: "c" }));
+  assert.equal(air.frame.roll_call, "b", "an older vote that is open does not return");
+});
+
+test("cleared until another vote, or until it is shown again", () => {
+  const air = live({});
+  air.take(tally(5, 3));
+  air.clear();
+  air.take(tally(6, 4));
+  assert.deepEqual([air.frame, air.state], [null, "EMPTY"]);
+  air.show();
+  assert.equal(air.frame.counts.yes, 4);
+  air.clear();
+  air.take(tally(8, 1, { roll_call: "b" }));
+  assert.equal(air.frame.roll_call, "b");
+});
+
+test("figures typed by hand need all three, and bring no verdict", () => {
+  const air = live();
+  air.take(tally(5, 3, { verdict: {} }));
+  air.override({ yes: "7", no: "2" });
+  assert.equal(air.frame.counts.yes, 3);
+  air.override({ abstain: "1" });
+  assert.deepEqual([air.frame.counts.yes, air.frame.verdict], [7, null]);
+  air.override({ yes: "-7" });
+  assert.equal(air.frame.counts.yes, 3);
+});
+
+test("options: unknown values are passed over, the path names the vote", () => {
+  const ask = (query, path = "/overlay/sc/r-1", settings) =>
+    readOptions(new URLSearchParams(query), path, settings);
+  assert.equal(ask("").rollCall, "r-1");
+  assert.equal(ask("").chamber, "sc");
+  assert.equal(ask("follow=current").rollCall, null);
+  assert.equal(ask("", "/overlay/ga/current").rollCall, null);
+  assert.equal(ask("layout=sideways").layout, "lower-third");
+  assert.equal(ask("layout=bug").layout, "bug");
+  assert.equal(ask("delay_ms=999999").delayMs, 60000);
+  assert.equal(ask("delay_ms=-1").delayMs, 0);
+  assert.equal(ask("delay_ms=x").delayMs, 0);
+  assert.equal(ask("chroma=%2300ff00").chroma, "#00ff00");
+  assert.equal(ask("chroma=red").chroma, "");
+  const file = ask("", "/home/studio/overlay.html", { vote: "r-2", chamber: "sc" });
+  assert.deepEqual([file.rollCall, file.chamber], ["r-2", "sc"]);
+  assert.equal(ask("vote=r-3", "/x.html", { vote: "r-2" }).rollCall, "r-3");
+});
+
+test("data: JSON, objects, f0.. and SPX's words for empty; nonsense is nothing", () => {
+  assert.deepEqual(readData('{"yes":"1"}'), { yes: "1" });
+  assert.deepEqual(readData({ f0: "r-1", ccg_f2: "5" }), { vote: "r-1", yes: "5" });
+  assert.deepEqual(readData({ yes: "undefined", no: "null" }), {});
+  for (const given of ["", "nonsense", "[", null, undefined, 5]) {
+    assert.deepEqual(readData(given), {});
+  }
+});

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -174,12 +174,22 @@ class RedisServer(Server):
     Args:
         directory: for its append-only file and its log; made when missing.
         binary: the first of `find_redis()` unless given.
+        options: settings beside or instead of those of production.
+        environment: variables beside those of the tests.
     """
 
-    def __init__(self, directory: Path, binary: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        binary: Path | None = None,
+        options: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         super().__init__("redis-server", directory / "redis.log")
         self.directory = directory
+        self.options = dict(options or {})
+        self._environment = {**os.environ, **(environment or {})}
         self.binary = binary or find_redis()[0]
         self.url = f"redis://{HOST}:{self.port}/0"
 
@@ -196,12 +206,14 @@ class RedisServer(Server):
             "appendfsync": "always",
             "maxmemory-policy": "noeviction",
             "save": "",
+            **self.options,
         }
         arguments = itertools.chain.from_iterable(
             (f"--{name}", value) for name, value in options.items()
         )
         return subprocess.Popen(
             [self.binary, *arguments],
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

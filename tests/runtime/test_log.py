@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 import msgspec
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from tellers_core.codec import LogName, decode, encode
 from tellers_core.events import Event, RollCallOpened, Vote, VoteRecorded
@@ -21,6 +21,7 @@ from tellers_runtime.log import (
     LogLost,
     LogReader,
     LogWriter,
+    NotReplicated,
     Published,
     RedisTooOld,
     Stale,
@@ -275,6 +276,33 @@ async def test_a_script_is_forgotten_with_a_restart(
     await writer.append(asked(scheduled()))
     await redis.script_flush()
     assert isinstance(await writer.append(asked(RollCallOpened())), Appended)
+
+
+async def test_what_no_replica_has_is_not_answered(
+    redis: Redis, writer: LogWriter
+) -> None:
+    """This Redis has none. What is stored is found again once it needs none."""
+    careful = LogWriter(redis, replicas=1, replica_timeout_ms=10)
+    first = asked(scheduled(), key="k", fingerprint=FINGERPRINT)
+    await redis.script_flush()
+    for _ in range(2):  # appended, then found
+        with pytest.raises(NotReplicated, match="0 of 1 replicas had it after 10 ms"):
+            await careful.append(first)
+    with pytest.raises(NotReplicated):
+        await careful.settled()
+    await writer.settled()
+    assert isinstance(await writer.append(first), Duplicate)
+    assert await LogReader(redis, GA).head() == 1
+
+
+async def test_what_a_replicated_log_refuses_is_refused(
+    redis: Redis, writer: LogWriter
+) -> None:
+    """An error of the script counts before the number of replicas."""
+    careful = LogWriter(redis, replicas=1, replica_timeout_ms=10)
+    await redis.set(keys.roll_call("ga", ID), "no hash")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await careful.append(asked(scheduled(), guards={"phase": ""}))
 
 
 async def test_sixteen_writers_leave_no_gap(every_redis_url: str, redis: Redis) -> None:

@@ -47,7 +47,8 @@ no-appendfsync-on-rewrite no
 aof-use-rdb-preamble yes
 # Under `always` only a tail that was never acknowledged can be torn.
 aof-load-truncated yes
-# A dump as well: something to copy for a backup.
+# A dump as well: something to copy for a backup. Where that cannot be written, the log
+# soon cannot either: no vote is taken until somebody has looked.
 save 900 1
 stop-writes-on-bgsave-error yes
 
@@ -65,6 +66,9 @@ logfile ""
 CONFIG_SINCE_7 = """\
 # Nobody may crash or corrupt the server from a connection.
 enable-debug-command no
+# An append takes less than a millisecond: a script that runs half a second is a
+# mistake, and whoever waits for it is told so (BUSY) instead of left to wait.
+busy-reply-threshold 500
 """
 
 

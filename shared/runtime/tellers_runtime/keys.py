@@ -8,7 +8,9 @@
     tellers:{ga}:rehearsal:tallies
     tellers:{ga}:roll-call:<id>       hash    ingest   what `decide` needs (fields.py)
     tellers:{ga}:idem:<sha256>        string  ingest   answer given to a key, 24 h
+    tellers:{ga}:...:restoring        both    restore  not yet in place (staging.py)
     tellers:tokens                    hash    tokens   id -> token, hashed
+    tellers:written                   channel ingest   empty: marks a place for WAIT
 
 All keys of a chamber share the hash tag `{ga}`, so that one script may touch them and
 chambers spread over the nodes of a Redis Cluster.
@@ -17,6 +19,7 @@ chambers spread over the nodes of a Redis Cluster.
 from tellers_core.codec import LogName
 
 TOKENS = "tellers:tokens"
+WRITTEN = "tellers:written"
 
 
 def _log(log: LogName) -> str:

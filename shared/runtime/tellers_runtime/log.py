@@ -15,6 +15,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
@@ -41,6 +42,10 @@ class LogLost(Exception):
 
 class RedisTooOld(Exception):
     """The server lacks what the append script needs."""
+
+
+class NotReplicated(RedisTimeoutError):
+    """Too few replicas have it: it may be stored, and may be lost with the primary."""
 
 
 class Entry(NamedTuple):
@@ -131,26 +136,34 @@ async def check_version(redis: "Redis") -> None:
 
 
 class LogWriter:
-    """Appends to the logs of all chambers with the one script."""
+    """Appends to the logs of all chambers with the one script.
 
-    def __init__(self, redis: "Redis") -> None:
+    With `replicas`, what may be answered is known to so many of them, each time within
+    `replica_timeout_ms`, or NotReplicated is raised (ADR 15).
+    """
+
+    def __init__(
+        self, redis: "Redis", replicas: int = 0, replica_timeout_ms: int = 250
+    ) -> None:
         source = resources.files(__package__).joinpath("append.lua").read_text()
         self._redis = redis
         self._script = redis.register_script(source)
+        self._replicas = replicas
+        self._replica_timeout_ms = replica_timeout_ms
 
     async def append(self, a: Append) -> Appended | Duplicate | KeyReused | Stale:
         """Append all or nothing. Safe to repeat with the same idempotency key.
 
         Raises LogLost, or one of `Unavailable` when the outcome is unknown.
         """
-        reply = await self._script(
-            keys=[
+        reply = await self._run_script(
+            [
                 keys.events(a.log),
                 keys.meta(a.log),
                 keys.roll_call(a.log.chamber, a.roll_call),
                 keys.idempotency(a.log.chamber, a.idempotency_digest),
             ],
-            args=[
+            [
                 a.fingerprint,
                 IDEMPOTENCY_SECONDS,
                 a.roll_call,
@@ -180,10 +193,53 @@ class LogWriter:
         stored = await self._redis.get(keys.idempotency(chamber, digest))
         return cast("bytes | None", stored)
 
+    async def settled(self) -> None:
+        """Return when the replicas have all that was read here until now.
+
+        To be awaited before anything is said that rests on it: "recorded already" is a
+        promise too. Raises NotReplicated.
+        """
+        if self._replicas:
+            await self._replicated("PING")
+
     async def load(self, chamber: str, roll_call: str) -> dict[bytes, bytes]:
         """The hash of a roll call, empty when there is none (`fields.load`)."""
         found = await self._redis.hgetall(keys.roll_call(chamber, roll_call))
         return cast("dict[bytes, bytes]", found)
+
+    async def _run_script(
+        self, names: Sequence[str], args: Sequence[str | bytes | int]
+    ) -> Any:
+        call = ("EVALSHA", self._script.sha, len(names), *names, *args)
+        try:
+            return await self._replicated(*call)
+        except NoScriptError:  # Redis forgets scripts when it restarts
+            await self._redis.script_load(self._script.script)
+            return await self._replicated(*call)
+
+    async def _replicated(self, *command: str | bytes | int) -> Any:
+        """The reply to a command, when the replicas have all that it rests on.
+
+        WAIT is for the last write of its own connection, and a replayed answer is none:
+        the empty publication is, and it changes nothing and is on no disk.
+        """
+        if not self._replicas:
+            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.execute_command(*command)
+        pipe.publish(keys.WRITTEN, "")
+        pipe.wait(self._replicas, self._replica_timeout_ms)
+        replies = await pipe.execute(raise_on_error=False)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        reply, _, had = replies
+        if had < self._replicas:
+            raise NotReplicated(
+                f"{had} of {self._replicas} replicas had it after "
+                f"{self._replica_timeout_ms} ms"
+            )
+        return reply
 
 
 def _counted(

@@ -1,12 +1,35 @@
 """Structured logs: one JSON object a line on standard output, one event name each.
 
-A vote is logged as it is public; a token never is.
+A vote is logged as it is public. A token, an idempotency key or a password never is:
+whatever a caller hands in, the last step before a line is written takes them out.
 """
 
 import logging
+import re
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
+
+HIDDEN = "***"
+# Headers and settings whose value is nobody's business, however they are spelt.
+_SECRET_NAMES = frozenset(
+    {"authorization", "cookie", "idempotency_key", "password", "secret"}
+)
+_SECRETS = (
+    (re.compile(r"\b(tlr_[0-9a-f]*)_[\w-]+", re.ASCII), rf"\1_{HIDDEN}"),
+    (re.compile(r"(?i)\b(bearer)\s+[^\s\"',;]+"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)\b([a-z0-9+]+://[^\s:/@]*):[^\s@]+@"), rf"\1:{HIDDEN}@"),
+    (
+        # A header or a setting that became part of a sentence.
+        re.compile(
+            r"(?i)\b((?:authorization|cookie|idempotency[-_]key|password|secret)"
+            r"[\"']?\s*[:,=]\s*(?:b?[\"'])?)[^\"'\r\n]+"
+        ),
+        rf"\1{HIDDEN}",
+    ),
+)
 
 
 def configure(service: str, level: str) -> None:
@@ -18,7 +41,7 @@ def configure(service: str, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.dict_tracebacks, _render],
+        processors=[*shared, *_ENDING],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
@@ -30,12 +53,60 @@ def configure(service: str, level: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
-                _render,
+                *_ENDING,
             ],
         )
     )
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING))
 
 
-_render = structlog.processors.JSONRenderer(ensure_ascii=False)
+def scrub(
+    _: object, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Take every secret out of a line; the last step before it is rendered."""
+    return {
+        name: HIDDEN if _is_secret(name) else _scrubbed(value)
+        for name, value in event.items()
+    }
+
+
+def _is_secret(name: object) -> bool:
+    text = name.decode("latin-1") if isinstance(name, bytes) else str(name)
+    return text.lower().replace("-", "_") in _SECRET_NAMES
+
+
+def _scrubbed(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return _clean(value)
+        case bytes():
+            return _clean(value.decode("latin-1"))
+        case Mapping():
+            return {
+                str(_scrubbed(name)): HIDDEN if _is_secret(name) else _scrubbed(inner)
+                for name, inner in value.items()
+            }
+        case [str() | bytes() as name, _] if _is_secret(name):  # a header
+            return [_scrubbed(name), HIDDEN]
+        case list() | tuple() | set() | frozenset():
+            return [_scrubbed(inner) for inner in value]
+        case _:
+            return _clean(repr(value))
+
+
+def _clean(text: str) -> str:
+    for secret, shown in _SECRETS:
+        text = secret.sub(shown, text)
+    return text
+
+
+_ENDING: list[structlog.typing.Processor] = [
+    # Without the variables of each function: they hold whatever was sent.
+    structlog.processors.ExceptionRenderer(
+        structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    ),
+    scrub,
+    structlog.processors.JSONRenderer(ensure_ascii=False),
+]

@@ -33,11 +33,14 @@ class VoteLine(Struct, frozen=True):
 
 
 class MemberLine(Struct, frozen=True):
-    """A member of the chamber when the roll call was scheduled."""
+    """A member of the chamber when the roll call was scheduled; `iso2` and regional
+    `group` are null for one that is no member today."""
 
     delegation: str
     name: str
     entitled: bool
+    iso2: str | None
+    group: str | None
 
 
 class Intention(Struct, frozen=True):
@@ -62,9 +65,11 @@ class Result(Struct, frozen=True):
 
 
 class Detail(Struct, frozen=True):
-    """What a roll call has beyond its tally; lists in the chamber's order."""
+    """What a roll call has beyond its tally; lists in the chamber's order. `voted_at`:
+    when each vote in `votes` was given, by delegation."""
 
     votes: list[VoteLine]
+    voted_at: Mapping[str, str]
     not_voting: list[str]
     barred: Mapping[str, str]
     called_from: str | None
@@ -77,12 +82,19 @@ class _Answer(NamedTuple):
     vote: Vote | None
     seq: int
     changed: bool
+    at: str
 
 
 def name_of(code: str, language: str) -> str:
     """The member's name in that language; its code when it is no member today."""
     member = all_members().get(code)
     return member.names[language] if member else code
+
+
+def _member_line(code: str, language: str, *, entitled: bool) -> MemberLine:
+    member = all_members().get(code)
+    iso2, group = (member.iso2, member.group) if member else (None, None)
+    return MemberLine(code, name_of(code, language), entitled, iso2, group)
 
 
 def detail(history: Iterable[Recorded], language: str = "en") -> Detail:
@@ -100,7 +112,9 @@ def detail(history: Iterable[Recorded], language: str = "en") -> Detail:
                 roll = scheduled
             case VoteRecorded() | VoteChanged() | VoteWithdrawn() as voted:
                 again = voted.delegation in answers
-                answers[voted.delegation] = _Answer(voted.vote, recorded.seq, again)
+                answers[voted.delegation] = _Answer(
+                    voted.vote, recorded.seq, again, recorded.time
+                )
             case IntentionRecorded(code, vote, note):
                 name = name_of(code, language)
                 intentions[code] = Intention(
@@ -123,7 +137,13 @@ def _in_order(
     language: str,
 ) -> Detail:
     votes = [
-        VoteLine(code, name_of(code, language), answer.vote, answer.seq, answer.changed)
+        VoteLine(
+            code,
+            name_of(code, language),
+            answer.vote,
+            answer.seq,
+            answer.changed,
+        )
         for code in roll.members
         if (answer := answers.get(code)) is not None and answer.vote is not None
     ]
@@ -131,11 +151,12 @@ def _in_order(
     entitled = set(roll.entitled)
     return Detail(
         votes,
+        {line.delegation: answers[line.delegation].at for line in votes},
         [code for code in roll.entitled if code not in voted],
         roll.barred,
         roll.called_from,
         [
-            MemberLine(code, name_of(code, language), code in entitled)
+            _member_line(code, language, entitled=code in entitled)
             for code in roll.members
         ],
         [intentions[code] for code in roll.members if code in intentions],

@@ -101,6 +101,14 @@ function paintChanges() {
   paint();
 }
 
+/** Where the closed roll call is proven: its certificate, and who checks it. */
+function linkProofs() {
+  const [where, id] = [chamber, rollCall].map(encodeURIComponent);
+  byId("certificate").href = `/v1/${where}/roll-calls/${id}/certificate`;
+  byId("certificate").download = `${chamber}-${rollCall}.certificate.json`;
+  byId("verify").href = `/verify?chamber=${where}&roll_call=${id}&lang=${language.code}`;
+}
+
 /** What does not change while the page is open. */
 function paintStill() {
   const { title, symbol, rehearsal } = picture.tally;
@@ -134,6 +142,7 @@ function paint() {
   const { retracted } = picture;
   say(byId("retracted"), retracted && retractionInWords(retracted, nameOf, language));
   byId("legend").hidden = ![...picture.lamps.values()].some(({ changed }) => changed);
+  byId("proofs").hidden = phase !== "closed";
   say(byId("as-of"), language.say("as_of", { time: language.time(tally.at) }));
   fitRail();
 }
@@ -197,4 +206,5 @@ byId("progress").append(progress.root, numbers.get("barred"));
 document.querySelector(".sample").append(chip("yes"));
 new ResizeObserver(() => fitRail(true)).observe(byId("board"));
 offerLanguages(byId("languages"), language.code);
+linkProofs();
 begin();

@@ -22,9 +22,11 @@ export const byId = (id) => document.getElementById(id);
 
 export const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** JSON from the gateway. Throws Refused with the problem's code, or TypeError. */
-export async function getJson(address) {
-  const answer = await fetch(address, { headers: { Accept: "application/json" } });
+/** JSON from the gateway, until the signal aborts. Throws Refused with the problem's
+ * code, or what fetch throws. */
+export async function getJson(address, signal) {
+  const headers = { Accept: "application/json" };
+  const answer = await fetch(address, { headers, signal });
   if (answer.ok) return answer.json();
   const problem = await answer.json().catch(() => ({}));
   throw new Refused(answer.status, problem.code ?? "", problem.detail ?? "");

@@ -21,11 +21,12 @@ export class Language {
   #time;
   #date;
 
-  constructor(code) {
+  /** `more`: a page's own words, {code: {key: words}}. */
+  constructor(code, more = {}) {
     this.code = code;
     this.direction = RIGHT_TO_LEFT.has(code) ? "rtl" : "ltr";
     this.tag = code === "zh" ? "zh-Hans" : code;
-    this.#words = WORDS[code];
+    this.#words = { ...WORDS[code], ...more[code] };
     this.#plural = new Intl.PluralRules(code);
     const digits = { numberingSystem: "latn" };
     this.#number = new Intl.NumberFormat(code, { ...digits, useGrouping: false });
@@ -73,10 +74,10 @@ export class Language {
   }
 }
 
-/** Give the page its language; returns it. */
-export function speak(search = location.search) {
+/** Give the page its language, `more` being its own words; returns it. */
+export function speak(search = location.search, more = {}) {
   const language = new Language(
-    chooseLanguage(new URLSearchParams(search), navigator.languages),
+    chooseLanguage(new URLSearchParams(search), navigator.languages), more,
   );
   const root = document.documentElement;
   root.lang = language.tag;

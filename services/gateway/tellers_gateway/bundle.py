@@ -1,0 +1,90 @@
+"""One page of ours as one file that runs from disk: no server, no second request.
+
+Modules stay as they are: an import map gives each its source as a `data:` address, and
+their relative imports become names of that map. No build step, nothing rewritten but
+the addresses. Words come along as JSON modules.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+_import = re.compile(r'(?P<before>\bfrom\s+|\bimport\s+)"(?P<path>\.{1,2}/[^"]+)"')
+_script = re.compile(r'<script type="module" src="/web/([^"]+)"></script>')
+_classic = re.compile(r'<script src="/web/([^"]+)"></script>')
+_style = re.compile(r'<link rel="stylesheet" href="/web/([^"]+)">')
+TYPES = {".js": "text/javascript", ".json": "application/json"}
+
+
+def self_contained(
+    web: Path, page: str, settings: Mapping[str, str], head: str = ""
+) -> str:
+    """The page with everything it loads inside.
+
+    Args:
+        web: the folder of pages, scripts and styles.
+        page: the page's file in it.
+        settings: what the page reads from its block of settings.
+        head: more for the top of the file.
+    """
+    html = (web / page).read_text("utf-8")
+    entry = _script.search(html)
+    assert entry is not None, f"{page} loads no module"
+    sources = _modules(web, entry[1])
+    imports = {_name(path): _data(path, text) for path, text in sources.items()}
+    html = _style.sub(lambda m: f"<style>\n{_read(web, m[1])}</style>", html)
+    html = _classic.sub(lambda m: f"<script>\n{_read(web, m[1])}</script>", html)
+    block = json.dumps(settings, indent=2, ensure_ascii=False).replace("<", "\\u003c")
+    parts = (
+        f'{head}<script type="application/json" id="settings">\n{block}\n</script>',
+        f'<script type="importmap">{json.dumps({"imports": imports})}</script>',
+        f'<script type="module">import "{_name(entry[1])}";</script>',
+    )
+    return _script.sub(lambda _: "\n    ".join(parts), html)
+
+
+def _read(web: Path, path: str) -> str:
+    return (web / path).read_text("utf-8")
+
+
+def _name(path: str) -> str:
+    return f"tellers/{path}"
+
+
+def _modules(web: Path, entry: str) -> dict[str, str]:
+    """The module and everything it imports, by path, their imports made names."""
+    found: dict[str, str] = {}
+    waiting = [entry]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        here = PurePosixPath(path).parent
+        source = _read(web, path)
+        if path.endswith(".js"):
+            waiting += [_beside(here, m["path"]) for m in _import.finditer(source)]
+            source = _import.sub(
+                lambda m, here=here: (  # type: ignore[misc]
+                    f'{m["before"]}"{_name(_beside(here, m["path"]))}"'
+                ),
+                source,
+            )
+        found[path] = source
+    return found
+
+
+def _beside(folder: PurePosixPath, relative: str) -> str:
+    parts: list[str] = list(folder.parts)
+    for part in PurePosixPath(relative).parts:
+        if part == "..":
+            parts.pop()
+        else:
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _data(path: str, text: str) -> str:
+    coded = base64.b64encode(text.encode()).decode()
+    return f"data:{TYPES[PurePosixPath(path).suffix]};base64,{coded}"

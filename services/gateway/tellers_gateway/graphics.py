@@ -1,0 +1,218 @@
+"""`/graphics/`: the overlay as files for playout: OBS, OGraf, CasparCG, SPX.
+
+All of them hold the same page (`bundle.self_contained`) and differ in what stands
+beside it.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from tellers_gateway.bundle import self_contained
+from tellers_gateway.pages import HEADERS, WEB
+from tellers_gateway.words import LANGUAGES
+
+router = APIRouter(prefix="/graphics", tags=["graphics"])
+ZIP = "application/zip"
+OGRAF_SCHEMA = "https://ograf.ebu.io/v1/specification/json-schemas/graphics/schema.json"
+
+
+class ZipResponse(Response):
+    """An archive; what the OpenAPI document says of it."""
+
+    media_type = ZIP
+
+
+Id = Annotated[str, Query(pattern="^[a-z0-9][a-z0-9.-]{0,63}$")]
+ChamberId = Annotated[str, Query(pattern="^[a-z0-9-]{1,32}$")]
+
+
+def _settings(request: Request, chamber: str, vote: str) -> dict[str, str]:
+    endpoint = str(request.base_url).rstrip("/")
+    return {"endpoint": endpoint, "chamber": chamber, "vote": vote}
+
+
+def _download(body: bytes | str, name: str, media_type: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(body, headers=headers, media_type=media_type)
+
+
+def _zipped(files: Mapping[str, str]) -> bytes:
+    """The files as an archive; the same files give the same bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, text.encode())
+    return out.getvalue()
+
+
+@router.get("/", include_in_schema=False)
+async def index() -> Response:
+    """What there is to download, with how to use it."""
+    body = (WEB / "graphics.html").read_bytes()
+    return Response(body, headers=HEADERS, media_type="text/html")
+
+
+@router.get(
+    "/overlay.html",
+    summary="The overlay as one file that runs from disk",
+    response_class=HTMLResponse,
+)
+async def overlay(
+    request: Request, chamber: ChamberId = "ga", vote: Id = "current"
+) -> Response:
+    """For OBS ("local file") and whatever shows a page; comes up by itself when the
+    gateway does."""
+    page = self_contained(WEB, "overlay.html", _settings(request, chamber, vote))
+    return _download(page, "tellers-overlay.html", "text/html")
+
+
+@router.get(
+    "/ograf.zip",
+    summary="The overlay as an OGraf v1 package",
+    response_class=ZipResponse,
+)
+async def ograf(
+    request: Request, chamber: ChamberId = "ga", vote: Id = "current"
+) -> Response:
+    """A manifest, its module, and the page they show."""
+    settings = _settings(request, chamber, vote)
+    files = {
+        "tellers.ograf.json": json.dumps(ograf_manifest(settings), indent=2),
+        "tellers.js": (WEB / "overlay" / "ograf.js").read_text("utf-8"),
+        "overlay.html": self_contained(WEB, "overlay.html", settings),
+    }
+    return _download(_zipped(files), "tellers-ograf.zip", ZIP)
+
+
+@router.get(
+    "/casparcg.zip",
+    summary="The overlay as a CasparCG template",
+    response_class=ZipResponse,
+)
+async def casparcg(
+    request: Request, chamber: ChamberId = "ga", vote: Id = "current"
+) -> Response:
+    """`CG 1-20 ADD 1 "tellers/overlay" 1 "{...}"`."""
+    page = self_contained(WEB, "overlay.html", _settings(request, chamber, vote))
+    return _download(
+        _zipped({"tellers/overlay.html": page}), "tellers-casparcg.zip", ZIP
+    )
+
+
+@router.get(
+    "/spx.zip",
+    summary="The overlay as an SPX template",
+    response_class=ZipResponse,
+)
+async def spx(
+    request: Request, chamber: ChamberId = "ga", vote: Id = "current"
+) -> Response:
+    """Fields f0 vote, f1 title, f2 yes, f3 no, f4 abstain, f5 layout."""
+    settings = _settings(request, chamber, vote)
+    definition = f"window.SPXGCTemplateDefinition = {_spx_definition(vote)};"
+    head = f"<script>{definition}</script>\n    "
+    page = self_contained(WEB, "overlay.html", settings, head)
+    return _download(_zipped({"tellers/overlay.html": page}), "tellers-spx.zip", ZIP)
+
+
+def ograf_manifest(settings: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest; only the root fields that the schema of OGraf v1 knows."""
+
+    def text(title: str, default: str = "") -> dict[str, Any]:
+        return {
+            "type": "string",
+            "gddType": "single-line",
+            "title": title,
+            "default": default,
+        }
+
+    number = {"type": ["integer", "null"], "minimum": 0}
+    return {
+        "$schema": OGRAF_SCHEMA,
+        "id": "org.tellers.overlay",
+        "version": "1.0",
+        "name": "Tellers: live tally",
+        "description": "Live tally of a roll call: lower third, full picture, bug.",
+        "author": {"name": "Tellers"},
+        "main": "tellers.js",
+        "supportsRealTime": True,
+        "supportsNonRealTime": False,
+        "stepCount": 3,
+        "schema": {
+            "type": "object",
+            "properties": {
+                "endpoint": text("Gateway", settings["endpoint"]),
+                "chamber": text("Chamber", settings["chamber"]),
+                "vote": text("Roll call, or current", settings["vote"]),
+                "lang": {
+                    "type": "string",
+                    "gddType": "select",
+                    "title": "Language",
+                    "enum": list(LANGUAGES),
+                    "gddOptions": {"labels": {code: code for code in LANGUAGES}},
+                    "default": "en",
+                },
+                "palette": {
+                    "type": "string",
+                    "gddType": "select",
+                    "title": "Palette",
+                    "enum": ["board", "cvd"],
+                    "gddOptions": {"labels": {"board": "Board", "cvd": "Blue for yes"}},
+                    "default": "board",
+                },
+                "symbols": {"type": "boolean", "title": "Symbols", "default": True},
+                "delayMs": {
+                    "type": "integer",
+                    "title": "Delay in milliseconds",
+                    "minimum": 0,
+                    "maximum": 60000,
+                    "default": 0,
+                },
+                "title": text("Title by hand"),
+                "yes": {**number, "title": "Yes by hand", "default": None},
+                "no": {**number, "title": "No by hand", "default": None},
+                "abstain": {**number, "title": "Abstain by hand", "default": None},
+            },
+        },
+        "customActions": [
+            {"id": name, "name": name.capitalize(), "schema": None}
+            for name in ("hold", "release", "clear", "show")
+        ],
+        "renderRequirements": [{"accessToPublicInternet": {"ideal": True}}],
+    }
+
+
+def _spx_definition(vote: str) -> str:
+    fields = [
+        ("vote", "Roll call, or current", vote),
+        ("title", "Title by hand", ""),
+        ("yes", "Yes by hand", ""),
+        ("no", "No by hand", ""),
+        ("abstain", "Abstain by hand", ""),
+        ("layout", "lower-third, full, ticker or bug", "lower-third"),
+    ]
+    return json.dumps(
+        {
+            "description": "Tellers: live tally of a roll call",
+            "playserver": "OVERLAY",
+            "playchannel": "1",
+            "playlayer": "7",
+            "webplayout": "7",
+            "out": "manual",
+            "dataformat": "json",
+            "steps": "3",
+            "uicolor": "1",
+            "DataFields": [
+                {"field": f"f{n}", "ftype": "textfield", "title": title, "value": value}
+                for n, (_, title, value) in enumerate(fields)
+            ],
+        }
+    ).replace("<", "\\u003c")

@@ -1,0 +1,109 @@
+// The tally in a frame: one card, live, that the reader can pause (WCAG 2.2.2).
+// Works in an opaque origin: no cookies, no storage.
+
+import { Announcer } from "./announcer.js";
+import { Card } from "./card.js";
+import { byId, getJson, Refused, say } from "./dom.js";
+import { Feed } from "./feed.js";
+import { tellHeight } from "./height.js";
+import { speak } from "./language.js";
+
+const RETRY_MS = 4_000;
+const SPREAD_MS = 2_000;
+const THEMES = new Set(["dark", "light"]);
+
+const root = document.documentElement;
+const [, , chamber, rollCall] = location.pathname.split("/").map(decodeURIComponent);
+const theme = new URLSearchParams(location.search).get("theme");
+if (THEMES.has(theme)) root.dataset.theme = theme;
+const language = speak();
+const announcer = new Announcer(byId("aloud"), language);
+let card = null;
+let shown = null;
+let newest = null;
+let missed = 0;
+let paused = false;
+
+async function begin() {
+  const path = `/v1/${encodeURIComponent(chamber)}/roll-calls/${
+    encodeURIComponent(rollCall)}/tally`;
+  try {
+    take(await getJson(new URL(path, location.href)));
+  } catch (error) {
+    excuse(error);
+    setTimeout(begin, RETRY_MS + Math.random() * SPREAD_MS);
+    return;
+  }
+  say(byId("message"), "");
+  follow();
+}
+
+function follow() {
+  const feed = new Feed({
+    chamber,
+    rehearsal: newest.rehearsal,
+    wishes: [{ feed: "tally", roll_call: rollCall }],
+    on: { tally: take, state: showState, restart: again, refused: again },
+  });
+  feed.start();
+}
+
+function again() {
+  setTimeout(begin, Math.random() * SPREAD_MS);
+}
+
+function take(tally) {
+  const isNew = newest === null || tally.seq > newest.seq;
+  newest = tally;
+  if (paused) {
+    if (isNew) missed += 1;
+    say(byId("missed"), language.say("missed", { n: missed }));
+    return;
+  }
+  paint();
+}
+
+function paint() {
+  if (card === null) {
+    card = new Card(newest, language);
+    byId("place").append(card.root);
+    card.link.target = "_blank";
+    card.link.rel = "noopener";
+  } else {
+    card.paint(newest);
+    announcer.tell(shown, newest);
+  }
+  shown = newest;
+  document.title = language.say("embed_title", { title: shown.title });
+  byId("rehearsal").hidden = !shown.rehearsal;
+  say(byId("as-of"), language.say("as_of", { time: language.time(shown.at) }));
+  byId("pause").hidden = shown.phase === "closed" || shown.phase === "annulled";
+}
+
+function showState({ name }) {
+  root.dataset.state = name;
+  say(byId("link"), language.say(`state.${name}`));
+}
+
+function excuse(error) {
+  if (card !== null) return; // the last good figures stay
+  const known = error instanceof Refused && language.has(error.code);
+  root.dataset.state = known ? "missing" : "away";
+  const id = error.code === "unknown_chamber" ? chamber : rollCall;
+  say(byId("message"), known ? language.say(error.code, { id }) : language.say("away"));
+}
+
+byId("pause").addEventListener("click", () => {
+  paused = !paused;
+  missed = 0;
+  say(byId("missed"), paused ? language.say("missed", { n: 0 }) : "");
+  say(byId("pause"), language.say(paused ? "resume" : "pause"));
+  byId("pause").setAttribute("aria-pressed", String(paused));
+  if (!paused) paint();
+});
+say(byId("pause"), language.say("pause"));
+byId("pause").hidden = true;
+say(byId("home"), language.say("provider"));
+byId("home").href = new URL(`/board/${chamber}/${rollCall}`, location.href).href;
+tellHeight(byId("embed"), `${chamber}/${rollCall}`);
+begin();

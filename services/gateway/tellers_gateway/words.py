@@ -1,0 +1,62 @@
+"""The words of the six official languages, the same as the pages' (web/words)."""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Literal, get_args
+
+from babel import Locale
+
+from tellers_core.majority import Rule
+
+Language = Literal["en", "fr", "es", "ru", "ar", "zh"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+RIGHT_TO_LEFT = frozenset({"ar"})
+# Marks that keep a figure or a foreign name whole within a right-to-left sentence.
+_FIRST_STRONG, _POP = "\u2068", "\u2069"
+_filling = re.compile(r"\{(\w+)\}")
+
+
+@cache
+def _table(language: Language) -> Mapping[str, str | Mapping[str, str]]:
+    file = resources.files(__package__) / "web" / "words" / f"{language}.json"
+    table: dict[str, str | dict[str, str]] = json.loads(file.read_text("utf-8"))
+    return table
+
+
+class Words:
+    """What is said in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language: Language = language
+        self.right_to_left = language in RIGHT_TO_LEFT
+        self._table = _table(language)
+        self._locale = Locale.parse(language)
+
+    def has(self, key: str) -> bool:
+        """Whether there are words of that key."""
+        return key in self._table
+
+    def say(self, key: str, **values: str | int) -> str:
+        """The words of a key, `{name}` filled in; `n` chooses the plural form (CLDR).
+
+        Raises KeyError when a key or a value is missing.
+        """
+        words = self._table[key]
+        if not isinstance(words, str):
+            form = self._locale.plural_form(int(values["n"]))
+            words = words.get(form, words["other"])
+        return _filling.sub(lambda m: self._isolated(str(values[m[1]])), words)
+
+    def _isolated(self, text: str) -> str:
+        return f"{_FIRST_STRONG}{text}{_POP}" if self.right_to_left else text
+
+
+def rule_words(words: Words, rule: Rule) -> str:
+    """The required majority in words: a named rule, or a fraction of a base."""
+    if isinstance(rule, str):
+        return words.say(f"rule.{rule}")
+    strict = ".strict" if rule.strict else ""
+    return words.say(f"rule.{rule.of}{strict}", f=rule.fraction)

@@ -1,0 +1,97 @@
+"""Every page under axe-core: WCAG 2.2 AA, light and dark, in both directions.
+
+axe finds what a program can find; the rest is in the other tests of the pages:
+keyboard, what is read aloud, the languages, names that are not cut.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.stack import Clerk, Stack
+from tests.pages.visitor import HALL, PHONE, Visitor
+
+AXE = Path(__file__).parents[1] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+NAME = "seen-by-all"
+PAGES = {
+    "/": "live",
+    f"/board/ga/{NAME}": "live",
+    f"/v/ga/{NAME}": "live",
+    f"/embed/ga/{NAME}": "live",
+    "/verify": None,
+    "/status": None,
+    "/docs": None,
+    "/graphics/": None,
+}
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The script of axe-core."""
+    if not AXE.exists():
+        pytest.skip("npm has not installed tests/web: axe-core is missing")
+    return AXE.read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def vote(stack: Stack) -> Iterator[Clerk]:
+    """A roll call with votes of every kind, a changed and a withdrawn one."""
+    clerk = stack.clerk()
+    with clerk.http:
+        clerk.open(NAME)
+        for delegation, answer in (("FRA", "yes"), ("CHN", "no"), ("IND", "abstain")):
+            clerk.vote(NAME, delegation, answer)
+        clerk.vote(NAME, "FRA", "no")
+        yield clerk
+
+
+def violations(visitor: Visitor, script: str) -> list[str]:
+    """What axe finds, as `rule: elements`."""
+    # Not a script tag: the pages' own policy would refuse it, and rightly.
+    visitor.page.evaluate(script)
+    found: dict[str, Any] = visitor.page.evaluate(
+        "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", TAGS
+    )
+    return [
+        f"{one['id']}: {[node['target'] for node in one['nodes']]}"
+        for one in found["violations"]
+    ]
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(
+    ("size", "language", "scheme"),
+    [(HALL, "en", "light"), (PHONE, "ar", "dark")],
+    ids=["hall-en-light", "phone-ar-dark"],
+)
+def test_axe_finds_nothing(
+    browser: Browser,
+    stack: Stack,
+    vote: Clerk,
+    axe: str,
+    path: str,
+    size: tuple[int, int],
+    language: str,
+    scheme: Any,
+) -> None:
+    with Visitor(browser, stack.gateway_url, size, color_scheme=scheme) as visitor:
+        visitor.page.goto(f"{stack.gateway_url}{path}?lang={language}")
+        state = PAGES[path]
+        if state is not None:
+            visitor.sees_state(state)
+        else:
+            visitor.page.wait_for_load_state("networkidle")
+        assert violations(visitor, axe) == []
+
+
+def test_axe_finds_what_is_wrong(visitor: Visitor, vote: Clerk, axe: str) -> None:
+    visitor.open(f"/v/ga/{NAME}")
+    visitor.page.evaluate(
+        "document.getElementById('find').removeAttribute('aria-label')"
+    )
+    visitor.page.evaluate("document.getElementById('find').placeholder = ''")
+    assert any(found.startswith("label") for found in violations(visitor, axe))

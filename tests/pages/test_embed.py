@@ -1,0 +1,170 @@
+"""The tally in somebody else's page: sandboxed, without storage."""
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from xml.etree import ElementTree
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.stack import Clerk, Stack
+from tests.pages.visitor import SHOWN_MS, Visitor
+
+NAME = "embedded"
+TITLE = 'Draft "A" & <b>B</b>'
+
+
+@pytest.fixture(scope="module")
+def vote(stack: Stack) -> Iterator[Clerk]:
+    """A roll call that is on, and its clerk."""
+    clerk = stack.clerk()
+    with clerk.http:
+        clerk.schedule(NAME, title=TITLE)
+        clerk.step(NAME, "open")
+        clerk.vote(NAME, "FRA", "yes")
+        yield clerk
+
+
+class LiveBlog(BaseHTTPRequestHandler):
+    """A newsroom's page: WordPress' sandbox, and a listener for heights."""
+
+    page = ""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(self.page.encode())
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+@pytest.fixture
+def blog(browser: Browser, stack: Stack, vote: Clerk) -> Iterator[Page]:
+    """The newsroom's page with our frame in it, on another host."""
+    frame = f"{stack.gateway_url}/embed/ga/{NAME}#?secret=Ab12Cd34Ef"
+
+    class Handler(LiveBlog):
+        page = f"""<!doctype html><script>
+          window.told = [];
+          addEventListener("message", (e) => window.told.push(e.data));
+        </script><iframe id="f" width="500" height="300" sandbox="allow-scripts"
+          src="{frame}"></iframe>"""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        context = browser.new_context(viewport={"width": 800, "height": 900})
+        page = context.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "console", lambda m: errors.append(m.text) if m.type == "error" else None
+        )
+        page.goto(f"http://127.0.0.1:{server.server_address[1]}/")
+        yield page
+        context.close()
+        server.shutdown()
+        assert not errors
+
+
+def test_it_is_live_in_an_opaque_sandbox(blog: Page, vote: Clerk) -> None:
+    frame = blog.frame_locator("#f")
+    yes = frame.locator("[data-vote=yes] .number")
+    expect(yes).to_have_text("1", timeout=SHOWN_MS)
+    expect(frame.locator("html")).to_have_attribute("data-state", "live")
+    vote.vote(NAME, "NOR", "yes")
+    expect(yes).to_have_text("2", timeout=SHOWN_MS)
+    vote.http.delete(f"/v1/ga/roll-calls/{NAME}/votes/NOR")
+    expect(yes).to_have_text("1", timeout=SHOWN_MS)
+    expect(frame.locator("h3")).to_have_text(TITLE)
+
+
+def test_it_tells_its_height_as_wordpress_and_others_read_it(blog: Page) -> None:
+    told = "told.find(m => m && m.message === 'height')"
+    blog.wait_for_function(f"{told} && told.some(m => m?.type === 'tellers:size')")
+    wordpress = blog.evaluate("told.filter(m => m?.message === 'height').at(-1)")
+    ours = blog.evaluate("told.filter(m => m?.type === 'tellers:size').at(-1)")
+    assert wordpress["secret"] == "Ab12Cd34Ef"
+    assert 200 <= wordpress["value"] <= 1000
+    assert ours["vote"] == f"ga/{NAME}"
+    assert ours["height"] > 200
+
+
+def test_a_reader_can_pause_it(browser: Browser, stack: Stack, vote: Clerk) -> None:
+    with Visitor(browser, stack.gateway_url, (500, 700)) as visitor:
+        visitor.open(f"/embed/ga/{NAME}")
+        yes = visitor.page.locator("[data-vote=yes] .number")
+        expect(yes).to_have_text("1", timeout=SHOWN_MS)
+        visitor.page.get_by_role("button", name="Pause updates").press("Enter")
+        vote.vote(NAME, "NOR", "yes")
+        visitor.sees("Paused; 1 change meanwhile", "#missed")
+        assert yes.inner_text() == "1"
+        visitor.page.get_by_role("button", name="Resume updates").press("Enter")
+        expect(yes).to_have_text("2", timeout=SHOWN_MS)
+        assert not visitor.page.locator("#missed").is_visible()
+        vote.http.delete(f"/v1/ga/roll-calls/{NAME}/votes/NOR")
+
+
+@pytest.mark.parametrize("width", [320, 600, 1200])
+@pytest.mark.parametrize("language", ["en", "ar", "ru"])
+def test_nothing_is_wider_than_the_frame(
+    browser: Browser, stack: Stack, vote: Clerk, width: int, language: str
+) -> None:
+    with Visitor(browser, stack.gateway_url, (width, 900)) as visitor:
+        visitor.open(f"/embed/ga/{NAME}?lang={language}")
+        assert visitor.overflow[0] <= 0
+
+
+class TestOembed:
+    def ask(self, stack: Stack, **query: Any) -> httpx.Response:
+        page = f"{stack.gateway_url}/board/ga/{NAME}"
+        params = {"url": page, **query}
+        return httpx.get(f"{stack.gateway_url}/oembed", params=params)
+
+    def test_rich_with_a_quotation_and_a_frame(self, stack: Stack, vote: Clerk) -> None:
+        found = self.ask(stack).json()
+        assert (found["type"], found["version"]) == ("rich", "1.0")
+        html = ElementTree.fromstring(f"<div>{found['html']}</div>")
+        quotation, frame = html
+        assert (quotation.tag, frame.tag) == ("blockquote", "iframe")
+        text = "".join(quotation.itertext())
+        assert text.startswith(TITLE)
+        assert "1 in favour" in text
+        assert frame.attrib["src"].startswith(f"{stack.gateway_url}/embed/ga/{NAME}")
+        kept = {"src", "width", "height", "frameborder", "scrolling", "title"}
+        assert set(frame.keys()) <= kept
+        assert TITLE in frame.attrib["title"]
+
+    def test_it_keeps_to_the_room_it_is_given(self, stack: Stack, vote: Clerk) -> None:
+        found = self.ask(stack, maxwidth=300, maxheight=250).json()
+        assert (found["width"], found["height"]) == (300, 250)
+        assert 'width="300"' in found["html"]
+
+    def test_the_same_as_xml(self, stack: Stack, vote: Clerk) -> None:
+        answer = self.ask(stack, format="xml")
+        assert answer.headers["content-type"].startswith("text/xml")
+        root = ElementTree.fromstring(answer.content)
+        assert root.tag == "oembed"
+        assert {child.tag: child.text for child in root}["html"] == (
+            self.ask(stack).json()["html"]
+        )
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://elsewhere.test/board/ga/embedded",
+            "{base}/board/ga/never",
+            "{base}/docs",
+            "{base}/board/xx/embedded",
+            "javascript:alert(1)",
+            "http://[",
+        ],
+    )
+    def test_what_is_no_page_of_ours_is_404(self, stack: Stack, url: str) -> None:
+        answer = self.ask(stack, url=url.format(base=stack.gateway_url))
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,144 @@
+"""Flat rows, exports, moments, groups and comparisons of a running gateway."""
+
+import csv
+import io
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+import httpx
+import pytest
+from openpyxl import load_workbook
+
+from tests.e2e.stack import Clerk
+from tests.servers import wait_until
+from tests.services.viewing import PATIENCE
+
+pytest_plugins = ("tests.services.gateway_stack",)
+
+A = "export-a"
+B = "export-b"
+TITLE = "=2+2 & <b>“Draft”</b>"
+HERE = f"/v1/ga/roll-calls/{A}"
+FORMATS = [
+    ("flat.json", "application/json"),
+    ("flat.csv", "text/csv; charset=utf-8"),
+    ("flat.xml", "application/xml"),
+    ("votes.json", "application/json"),
+    ("votes.csv", "text/csv; charset=utf-8"),
+    (
+        "votes.xlsx",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ),
+    ("moments", "application/json"),
+    ("moments.json", "application/json"),
+    ("moments.atom", "application/atom+xml"),
+    ("groups", "application/json"),
+    (f"compare/{B}", "application/json"),
+]
+
+
+@pytest.fixture(scope="module")
+def http(url: str, clerk: Clerk) -> Iterator[httpx.Client]:
+    """A reader, when two roll calls with votes are there."""
+    clerk.schedule(A, title=TITLE)
+    clerk.step(A, "open")
+    clerk.open(B)
+    clerk.vote(A, "FRA", "yes")
+    clerk.vote(A, "BOL", "no")
+    clerk.vote(B, "FRA", "no")
+    last = clerk.vote(B, "BOL", "no")["seq"]
+    with httpx.Client(base_url=url, timeout=PATIENCE, verify=False) as client:
+        there = f"/v1/ga/roll-calls/{B}/tally"
+        wait_until(lambda: client.get(there).json()["seq"] == last, PATIENCE, there)
+        yield client
+
+
+@pytest.mark.parametrize(("name", "media_type"), FORMATS)
+def test_every_format_is_public_cacheable_and_has_its_own_validator(
+    http: httpx.Client, name: str, media_type: str
+) -> None:
+    first = http.get(f"{HERE}/{name}")
+    assert first.status_code == 200, first.text
+    assert first.headers["content-type"] == media_type
+    assert first.headers["access-control-allow-origin"] == "*"
+    assert first.headers["cache-control"] == "public, s-maxage=1"
+    etag = first.headers["etag"]
+    again = http.get(f"{HERE}/{name}", headers={"If-None-Match": etag})
+    assert (again.status_code, again.content) == (304, b"")
+    if name != "moments":  # and moments.json are one
+        others = {
+            http.get(f"{HERE}/{other}").headers["etag"]
+            for other, _ in FORMATS
+            if other not in (name, "moments")
+        }
+        assert etag not in others
+
+
+@pytest.mark.parametrize("name", [name for name, _ in FORMATS])
+def test_what_is_not_there_is_a_problem_that_says_so(
+    http: httpx.Client, name: str
+) -> None:
+    for path, code in (
+        (f"/v1/ga/roll-calls/nothing/{name}", "unknown_roll_call"),
+        (f"/v1/xx/roll-calls/{A}/{name}", "unknown_chamber"),
+        (f"{HERE}/{name}?lang=xx", "bad_request"),
+    ):
+        response = http.get(path)
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["code"] == code
+
+
+def test_a_comparison_with_nothing_is_a_problem(http: httpx.Client) -> None:
+    response = http.get(f"{HERE}/compare/nothing")
+    assert (response.status_code, response.json()["code"]) == (404, "unknown_roll_call")
+
+
+def test_the_flat_row_is_the_same_in_three_formats(http: httpx.Client) -> None:
+    (row,) = http.get(f"{HERE}/flat.json").json()
+    (cells,) = csv.DictReader(io.StringIO(http.get(f"{HERE}/flat.csv").text))
+    (element,) = ElementTree.fromstring(http.get(f"{HERE}/flat.xml").content)
+    in_xml = {cell.tag: cell.text for cell in element}
+    assert {name: str(value) for name, value in row.items()} == in_xml
+    assert (row["yes"], row["no"], row["title"]) == (1, 1, TITLE)
+    assert cells["title"] == "'" + TITLE
+    assert "result" not in row
+    assert cells["result"] == ""
+
+
+def test_a_row_a_member_also_in_excel(http: httpx.Client) -> None:
+    rows = http.get(f"{HERE}/votes.json").json()
+    assert len(rows) == 193
+    assert {row["member_code"]: row["vote"] for row in rows}["BOL"] == "no"
+    assert http.get(f"{HERE}/votes.csv?bom=1").content.startswith(b"\xef\xbb\xbf")
+    book = load_workbook(io.BytesIO(http.get(f"{HERE}/votes.xlsx?lang=ar").content))
+    assert book.sheetnames == ["totals", "votes"]
+    assert book["votes"].max_row == 194
+    assert book["votes"].sheet_view.rightToLeft
+
+
+def test_who_moved(http: httpx.Client) -> None:
+    found = http.get(f"{HERE}/compare/{B}").json()
+    assert found["moved"] == [
+        {"delegation": "FRA", "name": "France", "before": "no", "now": "yes"}
+    ]
+    assert (found["same"], found["other"]) == (1, B)
+
+
+def test_the_groups_have_their_bounds(http: httpx.Client) -> None:
+    found = http.get(f"{HERE}/groups").json()["groups"]
+    assert sum(group["counts"]["entitled"] for group in found) == 193
+    assert all(
+        group["cohesion_min"] <= (group["cohesion"] or 0) <= group["cohesion_max"]
+        for group in found
+        if group["cohesion"] is not None
+    )
+
+
+def test_the_moments_as_a_feed(http: httpx.Client) -> None:
+    told = http.get(f"{HERE}/moments?lang=fr").json()["moments"]
+    assert [moment["kind"] for moment in told] == ["opened", "permanent", "first_no"]
+    feed = ElementTree.fromstring(http.get(f"{HERE}/moments.atom?lang=fr").content)
+    atom = "{http://www.w3.org/2005/Atom}"
+    titles = [entry.findtext(f"{atom}title") for entry in feed.iter(f"{atom}entry")]
+    assert titles == [moment["headline"] for moment in reversed(told)]
+    assert TITLE in (feed.findtext(f"{atom}title") or "")

@@ -107,8 +107,26 @@ have_any() {
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
+# What the tests take from npm; `npm ci` when the lock is another than last time.
+setup_npm() {
+    local stamp=tests/web/node_modules/.made-of made_of
+    made_of=$(sha256sum <tests/web/package-lock.json)
+    [ "$(cat $stamp 2>/dev/null)" != "$made_of" ] || return 0
+    if ! have_any npm; then
+        say "some tests will be skipped; for all of them install npm (as root: apt-get install npm) and repeat"
+        return 0
+    fi
+    say "installing what tests/web/package-lock.json names"
+    if (cd tests/web && npm ci --silent --no-audit --no-fund </dev/null); then
+        echo "$made_of" >"$stamp"
+    else
+        say "npm failed; the tests that need its packages are skipped"
+    fi
+}
+
 setup_test_tools() {
     local wanted=() font
+    setup_npm
     have_any redis-server || wanted+=(redis-server)
     have_any chromium chromium-browser google-chrome || wanted+=(chromium)
     for font in fonts-noto-core fonts-noto-cjk; do

@@ -79,10 +79,13 @@ class Stack:
         self.redis = RedisServer(folder / "redis")
         self.database_url = database_url or f"sqlite:///{folder}/archive.db"
         self._settings = settings or {}
-        first = free_port(block=3)
+        first = free_port(block=4)
+        self._webhooks_port = first + 3
         self.gateway = self.service("gateway", first)
         self.ingest = self.service("ingest", first + 1)
         self.tally = self.service("tally", first + 2)
+        # Started only by who needs it.
+        self.webhooks = self.service("webhooks", first + 3)
         self.token = ""
 
     @property
@@ -101,6 +104,7 @@ class Stack:
             "TELLERS_REDIS_URL": self.redis.url,
             "TELLERS_DATABASE_URL": self.database_url,
             "TELLERS_DATA_DIR": str(self.folder),
+            "TELLERS_WEBHOOKS_URL": f"http://{HOST}:{self._webhooks_port}",
             f"TELLERS_{name.upper()}_PORT": str(port),
             **self._settings,
         }

@@ -414,6 +414,23 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     assert sentence.startswith("cannot write to the data folder")
 
 
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        # No file may grow: what a full disk says at the first byte.
+        [
+            *("sh", "-c", 'ulimit -f 0; exec "$@"', "sh"),
+            *command("token", "list", "--data", tmp_path / "data"),
+        ],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=55,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "tellers: cannot go on: file too large\n"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [

@@ -105,7 +105,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
 
 
 def test_ports_follow_the_first() -> None:
-    assert Ports.starting_at(8000) == Ports(8000, 8001, 8002, 8009)
+    assert Ports.starting_at(8000) == Ports(8000, 8001, 8002, 8003, 8009)
 
 
 @pytest.mark.parametrize("first", [-1, 0, 65527, 70000])

@@ -12,6 +12,8 @@ from tellers_local.embedded import find_server, redis_command, running_redis
 from tellers_local.failure import Failure
 from tests.servers import find_redis
 
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> DataDir:
@@ -44,6 +46,10 @@ def test_nothing_acknowledged_is_lost(
     wanted = {
         "appendonly": "yes",
         "appendfsync": "always",
+        "no-appendfsync-on-rewrite": "no",
+        "aof-load-truncated": "yes",
+        "stop-writes-on-bgsave-error": "yes",
+        "tcp-keepalive": "60",
         "maxmemory-policy": "noeviction",
         "maxmemory": str(2**30),
         "save": "900 1",
@@ -52,6 +58,7 @@ def test_nothing_acknowledged_is_lost(
         "dir": str(data.redis),
     }
     assert {name: settings[name] for name in wanted} == wanted
+    assert settings.get("busy-reply-threshold", "500") == "500"  # unknown to 6.2
     with running_redis(data) as url, Redis.from_url(url) as redis:
         assert redis.get("kept") == b"yes"
 
@@ -61,6 +68,21 @@ def test_every_line_of_the_configuration_has_its_reason(data: DataDir) -> None:
     assert "port 1234" in config
     blocks = config.split("\n\n")
     assert all(block.startswith("#") for block in blocks)
+
+
+def directives(config: str) -> dict[str, str]:
+    lines = (line.split("#")[0].strip() for line in config.splitlines())
+    return dict(line.split(" ", 1) for line in lines if line)
+
+
+def test_a_redis_of_its_own_is_set_as_the_embedded_one() -> None:
+    deployed = directives((DEPLOY / "redis.conf").read_text())
+    ours = directives(embedded.CONFIG + embedded.CONFIG_SINCE_7)
+    for own in ("port", "dir"):
+        del deployed[own], ours[own]
+    for own in ("bind", "daemonize", "logfile"):
+        del ours[own]
+    assert deployed == ours
 
 
 def test_an_old_server_is_passed_over(

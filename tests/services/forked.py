@@ -7,6 +7,7 @@ on two cores shared with their tests.
 import multiprocessing
 import os
 import subprocess
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from typing import cast
 
@@ -16,7 +17,7 @@ _nursery = multiprocessing.get_context("forkserver")
 _nursery.set_forkserver_preload(["pytest", "tellers_tally.__main__", __name__])
 
 
-def _run(env: dict[str, str], log: str) -> None:
+def _run(env: dict[str, str], log: str, prepare: Callable[[], None] | None) -> None:
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -24,6 +25,8 @@ def _run(env: dict[str, str], log: str) -> None:
     os.environ.update(env)
     from tellers_tally.__main__ import main  # noqa: PLC0415 - not in the tests' process
 
+    if prepare is not None:
+        prepare()
     main()
 
 
@@ -53,15 +56,21 @@ class _Popen:
 
 
 class Forked(Service):
-    """The process of a service of ours, started quickly."""
+    """The process of a service of ours, started quickly.
 
-    def __init__(self, like: Service, log: str) -> None:
+    `prepare` is called in the new process before all else: to break something there.
+    """
+
+    def __init__(
+        self, like: Service, log: str, prepare: Callable[[], None] | None = None
+    ) -> None:
         super().__init__("tally", like.port, like.log.parent, like._env)
         self.log = like.log.with_name(log)
+        self.prepare = prepare
 
     def _spawn(self, output: int) -> "subprocess.Popen[bytes]":
         process = _nursery.Process(
-            target=_run, args=(self._env, str(self.log)), daemon=True
+            target=_run, args=(self._env, str(self.log), self.prepare), daemon=True
         )
         process.start()
         return cast("subprocess.Popen[bytes]", _Popen(process))

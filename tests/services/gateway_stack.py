@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.certificates import COSIGNER, WITNESS
 from tests.e2e.stack import Clerk, Stack
 from tests.servers import wait_until
 from tests.services.viewing import HEARTBEAT, PATIENCE, STALLED, SUBSCRIBE
@@ -26,6 +27,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "TELLERS_STALLED_SECONDS": f"{STALLED}",
         # A busy machine is slow, and that is not what is tested here.
         "TELLERS_SILENT_SECONDS": "20",
+        "TELLERS_WITNESSES": f"{WITNESS.key}, {COSIGNER.key}",
     }
     with Stack(tmp_path_factory.mktemp("gateway"), settings=settings) as stack:
         yield stack

@@ -15,8 +15,9 @@ from tellers_core.roll_call import RollCall, replay
 from tellers_ingest.app import create_app
 from tellers_ingest.settings import IngestSettings
 from tellers_runtime import fields, keys
+from tellers_runtime.clock import Clock, utc_now
 from tellers_runtime.log import LogReader, LogWriter, connect
-from tellers_runtime.server import listen
+from tellers_runtime.server import configuration, listen
 from tellers_runtime.tokens import Scope, TokenStore
 
 GA = LogName("ga")
@@ -25,12 +26,13 @@ PROBLEM = "application/problem+json"
 
 
 @asynccontextmanager
-async def running(redis_url: str) -> AsyncIterator[str]:
+async def running(
+    redis_url: str, clock: Clock = utc_now, **settings: Any
+) -> AsyncIterator[str]:
     """An ingest service on a port of its own; its address."""
     sock = listen("127.0.0.1", 0)
-    app = create_app(IngestSettings(redis_url=redis_url))
-    config = uvicorn.Config(app, log_config=None, access_log=False, ws="none")
-    server = uvicorn.Server(config)
+    read = IngestSettings(redis_url=redis_url, **settings)
+    server = uvicorn.Server(configuration(create_app(read, clock), read.limits))
     serving = asyncio.create_task(server._serve(sockets=[sock]))
     while not server.started:
         assert not serving.done()
@@ -43,10 +45,10 @@ async def running(redis_url: str) -> AsyncIterator[str]:
 
 
 @contextmanager
-def in_thread(redis_url: str) -> Iterator[str]:
+def in_thread(redis_url: str, **settings: Any) -> Iterator[str]:
     """The same in a thread of its own, to be shared by tests; its address."""
     with asyncio.Runner() as runner, ThreadPoolExecutor(1) as pool:
-        service = running(redis_url)
+        service = running(redis_url, **settings)
         url = pool.submit(runner.run, service.__aenter__()).result()
         loop = runner.get_loop()
         pool.submit(loop.run_forever)

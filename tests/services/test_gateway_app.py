@@ -13,6 +13,7 @@ from tellers_core.codec import LogName
 from tellers_gateway.app import PUBLIC_HEADERS, create_app
 from tellers_gateway.hub import Hub, NotReady
 from tellers_gateway.settings import GatewaySettings
+from tellers_runtime.archive.proofs import ProofReader
 from tellers_runtime.log import LogLost
 from tests.services.viewing import refusal
 
@@ -21,6 +22,9 @@ PATHS = (
     "/v1/ga/roll-calls",
     "/v1/ga/roll-calls/x",
     "/v1/ga/roll-calls/x/tally",
+    "/v1/ga/roll-calls/x/certificate",
+    "/v1/ga/roll-calls/x/votes/FRA/proof",
+    "/v1/ga/checkpoints",
     "/v1/ga/events",
     "/v1/ga/live?roll_call=x",
 )
@@ -47,7 +51,7 @@ def hub() -> FailingHub:
 @pytest.fixture
 async def http(hub: FailingHub) -> AsyncIterator[httpx.AsyncClient]:
     hubs = {LogName("ga", kind): cast(Hub, hub) for kind in (False, True)}
-    app = create_app(GatewaySettings(), hubs)
+    app = create_app(GatewaySettings(), hubs, cast(ProofReader, hub))
     async with app.router.lifespan_context(app) as state:
 
         async def with_state(scope: Any, receive: Any, send: Any) -> None:

@@ -186,9 +186,10 @@ def test_the_running_are_held_and_released_the_finished_are_not() -> None:
 def test_while_held_a_new_tally_is_held_too_unless_it_is_final() -> None:
     feed = feed_of(at(1), at(2, B))
     feed.hold(HELD)
-    running, final = feed.offer(at(3)), feed.offer(at(4, B, "rejected", Phase.CLOSED))
+    counted = replace(at(3), confirmed=True)
+    running, final = feed.offer(counted), feed.offer(at(4, B, "rejected", Phase.CLOSED))
     assert running is not None
-    assert shown(running).held == HELD
+    assert shown(running) == replace(at(3), held=HELD)
     assert final is not None
     assert shown(final).held is None
 

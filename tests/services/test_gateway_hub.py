@@ -368,6 +368,39 @@ async def test_a_log_that_lost_events_is_not_loaded(hall: Hall) -> None:
         await hall.hub._load()
 
 
+async def regrown(hall: Hall, after: int) -> None:
+    """Redis comes back with the first entries, and another one follows each of them."""
+    kept = (await hall.hub._reader.range(0, 100))[:after]
+    await hall.redis.delete(keys.events(GA))
+    for entry in kept:
+        await hall.redis.xadd(keys.events(GA), {"e": entry.body}, f"{entry.seq}-0")
+    for seq in range(after + 1, hall.head + 3):
+        body = encode(GA, A, VOTES[0], AT).filled(A, seq, seq)
+        await hall.redis.xadd(keys.events(GA), {"e": body}, f"{seq}-0")
+    await hall.redis.hset(keys.meta(GA), "seq", str(hall.head + 2))
+
+
+async def test_a_log_that_grew_again_otherwise_than_it_was_shown_is_not_loaded(
+    hall: Hall,
+) -> None:
+    await hall.happens(A, *BEGINNING)
+    await hall.append(A, *VOTES)
+    await hall.hub._load()
+    await regrown(hall, after=4)
+    with pytest.raises(LogLost, match="entry 8 is not the one that was shown"):
+        await hall.hub._load()
+    assert hall.hub.head == 8
+
+
+async def test_a_log_that_grew_again_otherwise_than_the_archive_is_not_loaded(
+    hall: Hall,
+) -> None:
+    await hall.happens(A, *BEGINNING, *VOTES)
+    await regrown(hall, after=4)
+    with pytest.raises(LogLost, match="entry 8 is not the one in the archive"):
+        await hall.hub._load()
+
+
 async def test_a_hub_that_is_stopped_while_redis_fails_ends(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,29 +5,20 @@ allows, while a roll call runs whose frames are far more than all buffers hold.
 """
 
 import asyncio
-import base64
-import json
-import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from wsproto import ConnectionType
-from wsproto.connection import Connection
-from wsproto.events import CloseConnection, TextMessage
 
 from tests.e2e.stack import Clerk, Stack
 from tests.servers import wait_until
+from tests.services.slow import SlowViewer, resident_bytes, run_votes
 from tests.services.viewing import (
     PATIENCE,
     STALLED,
     Json,
-    batch,
     metric,
     never_goes_back,
     of_op,
@@ -41,78 +32,8 @@ pytest_plugins = ("tests.services.gateway_stack",)
 SLOW_VIEWERS = 20
 EVICTED = "tellers_gateway_evicted_total"
 VIEWERS = "tellers_gateway_viewers"
+TOO_MANY = "tellers_gateway_too_many_total"
 BEHIND = "tellers_gateway_behind_total"
-
-
-class SlowViewer:
-    """A WebSocket that reads only when told."""
-
-    def __init__(self, url: str, query: str, *, sse: bool = False) -> None:
-        place = urlsplit(url)
-        self.sock = socket.socket()
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        self.sock.settimeout(PATIENCE)
-        self.sock.connect((place.hostname, place.port))
-        upgrade = (
-            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Protocol: tellers.v1\r\n"
-            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
-        )
-        self.sock.sendall(
-            f"GET /v1/ga/live?{query} HTTP/1.1\r\nHost: x\r\n"
-            f"{'' if sse else upgrade}\r\n".encode()
-        )
-        self._client = Connection(ConnectionType.CLIENT)
-        self._text = ""
-        self.frames: list[Json] = []
-        self.code: int | None = None
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += self.sock.recv(1)
-        assert head.split()[1] == (b"200" if sse else b"101")
-
-    def __enter__(self) -> "SlowViewer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sock.close()
-
-    def read(self, seq: int | None = None) -> bool:
-        """Read until the frame of that seq, or the end; whether that frame came."""
-        while seq is None or not any(f.get("seq", 0) >= seq for f in self.frames[-50:]):
-            try:
-                data = self.sock.recv(65_536)
-            except ConnectionResetError:
-                return False
-            if not data:
-                return False
-            self._client.receive_data(data)
-            for event in self._client.events():
-                if isinstance(event, CloseConnection):
-                    self.code = event.code
-                    return False
-                assert isinstance(event, TextMessage)
-                self._text += event.data
-                if event.message_finished:
-                    self.frames.append(json.loads(self._text))
-                    self._text = ""
-        return True
-
-
-def resident_bytes(pid: int) -> int:
-    """What the process has in memory."""
-    fields = Path(f"/proc/{pid}/statm").read_text().split()
-    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def run_votes(clerk: Clerk, name: str, times: int) -> int:
-    """A roll call in which everybody votes again and again; its last seq."""
-    clerk.open(name)
-    for n in range(times):
-        batch(clerk, name, ("yes", "no", "abstain")[n % 3])
-    clerk.step(name, "lock")
-    seq: int = clerk.step(name, "close")["seq"]
-    return seq
 
 
 def everything_is_out(url: str, name: str, seq: int) -> None:
@@ -229,14 +150,14 @@ async def test_a_stalled_stream_is_let_go_too(url: str, clerk: Clerk) -> None:
 async def test_who_asks_and_never_reads_the_answers_fills_no_memory(
     stack: Stack, url: str
 ) -> None:
-    memory, evicted = resident_bytes(stack.gateway.pid), metric(url, EVICTED)
+    memory, too_many = resident_bytes(stack.gateway.pid), metric(url, TOO_MANY)
     with SlowViewer(url, "feed=events") as viewer:
         # The answers would be 12 MB.
         send_until_refused(viewer, TEXT, b'{"op":"unsubscribe","id":1}', 50_000)
         await asyncio.to_thread(
             wait_until,
-            lambda: metric(url, EVICTED) > evicted,
-            STALLED + PATIENCE,
+            lambda: metric(url, TOO_MANY) > too_many,
+            PATIENCE,
             "it to be let go",
         )
         assert resident_bytes(stack.gateway.pid) - memory < 6_000_000

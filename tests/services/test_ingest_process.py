@@ -87,7 +87,11 @@ async def test_it_serves_logs_and_ends_in_order(redis_url: str, tmp_path: Path) 
         "seq": 1,
         "version": 1,
         "events": ["roll_call.scheduled"],
+        "command": "Schedule",
         "token": token.split("_")[1],
+        "name": "test",
+        "address": "127.0.0.1",
+        "request": response.headers["Request-Id"],
     }
 
 

@@ -15,7 +15,7 @@ from tellers_core.members import general_assembly
 from tellers_core.roll_call import CastVote
 from tellers_ingest import handler
 from tellers_ingest.cache import Place
-from tellers_ingest.handler import Asked, Recorder
+from tellers_ingest.handler import Asked, Recorder, Sender
 from tellers_runtime import keys
 from tellers_runtime.log import Append, LogReader, LogWriter, Stale, connect_writer
 from tellers_runtime.problems import HttpProblem
@@ -25,6 +25,7 @@ from tests.services.ingest import GA, Clerk, Hall, hall, refusal
 
 CODES = general_assembly().codes
 PLACE = Place("ga", "es-11-1")
+SENDER = Sender("0badcafe", "console", "127.0.0.1")
 
 
 @pytest.fixture
@@ -218,9 +219,9 @@ async def test_an_append_in_flight_is_not_undone(at: Hall, redis_url: str) -> No
     await at.clerk.open()
     redis = connect_writer(redis_url, "test")
     recorder = Recorder(LogWriter(redis))
-    await recorder.record(Asked(PLACE, CastVote("PER", Vote.NO), "t"))
+    await recorder.record(Asked(PLACE, CastVote("PER", Vote.NO), SENDER))
     await command(at.redis, "CLIENT PAUSE 300 WRITE")
-    asked = Asked(PLACE, CastVote("FRA", Vote.YES), "t")
+    asked = Asked(PLACE, CastVote("FRA", Vote.YES), SENDER)
     sender = asyncio.create_task(recorder.record(asked))
     await asyncio.sleep(0.1)  # until the append is asked for: Redis will not answer
     assert recorder._appending
@@ -248,7 +249,7 @@ class Contended(LogWriter):
 async def test_a_race_is_given_up_at_last(at: Hall) -> None:
     await at.clerk.open()
     writer = Contended(at.redis)
-    asked = Asked(PLACE, CastVote("FRA", Vote.YES), "t")
+    asked = Asked(PLACE, CastVote("FRA", Vote.YES), SENDER)
     with pytest.raises(HttpProblem) as given_up:
         await Recorder(writer).record(asked)
     assert given_up.value.code == "log_unavailable"
@@ -285,4 +286,4 @@ async def test_a_cached_roll_call_costs_one_command(at: Hall) -> None:
     asked = await commands() - before
     assert asked["evalsha"] == 50
     assert asked["hgetall"] == 0
-    assert asked["hget"] <= 50 * 3 + 5  # guards, and the token every two seconds
+    assert asked["hget"] <= 50 * 4 + 5  # guards, and the token every two seconds

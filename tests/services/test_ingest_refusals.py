@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tellers_ingest.arrival import MAX_BODY_BYTES
+from tellers_ingest.arrival import MAX_BODY_BYTES, MAX_COMMAND_BYTES
 from tests.servers import RedisServer
 from tests.services.ingest import Clerk, Hall, hall, in_thread, refusal
 
@@ -15,6 +15,7 @@ FRA = ONE + "/votes/FRA"
 VOTE = {"vote": "yes"}
 RIGHT = {"announced": {"yes": 0, "no": 0, "abstain": 0}}
 WISH = {"delegation": "FRA", "vote": "yes"}
+WISHED = b'{"delegation":"FRA","vote":"yes"}'
 JSON = "application/json"
 CSV = "text/csv"
 LINES = "application/x-ndjson"
@@ -187,27 +188,40 @@ async def test_a_body_without_media_type_is_taken_for_json(clerk: Clerk) -> None
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-async def test_a_body_may_have_256_kib_and_not_a_byte_more(
-    at: Hall, clerk: Clerk, chunked: bool
+@pytest.mark.parametrize(
+    ("method", "path", "body", "most"),
+    [
+        ("PUT", FRA, b'{"vote":"yes"}', MAX_COMMAND_BYTES),
+        ("POST", ONE + "/votes", b'{"votes":[%b]}' % WISHED, MAX_BODY_BYTES),
+    ],
+)
+async def test_a_body_has_so_many_bytes_and_not_one_more(
+    at: Hall,
+    clerk: Clerk,
+    method: str,
+    path: str,
+    body: bytes,
+    most: int,
+    chunked: bool,
 ) -> None:
     await clerk.open()
-    vote = b'{"vote":"yes"}'
 
     async def send(size: int) -> tuple[int, str]:
-        padded = vote + b" " * (size - len(vote))
+        padded = body + b" " * (size - len(body))
 
         async def chunks() -> AsyncIterator[bytes]:
             for start in range(0, size, 5000):
                 yield padded[start : start + 5000]
 
         content = chunks() if chunked else padded
-        response = await clerk.send("PUT", FRA, content=content)
-        return (201, "") if response.status_code == 201 else refusal(response)
+        headers = {"Content-Type": JSON}
+        response = await clerk.send(method, path, content=content, headers=headers)
+        return (200, "") if response.is_success else refusal(response)
 
-    assert await send(MAX_BODY_BYTES + 1) == (413, "bad_request")
-    assert await send(MAX_BODY_BYTES * 20) == (413, "bad_request")
+    assert await send(most + 1) == (413, "bad_request")
+    assert await send(most * 20) == (413, "bad_request")
     assert await at.length() == 2
-    assert await send(MAX_BODY_BYTES) == (201, "")
+    assert await send(most) == (200, "")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Who may do what: scopes for every route, revocation, and where a token never is."""
+"""Headers that are no token, revocation, and where a token never is.
+
+Scopes: tests/security/test_scopes.py."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -7,30 +9,14 @@ import httpx
 import pytest
 
 from tellers_runtime.tokens import CACHE_SECONDS, Scope, TokenStore
+from tests.security.routes import COMMANDS
 from tests.servers import RedisServer
 from tests.services.ingest import Hall, hall, in_thread, refusal
-
-VOTES = "/es-11-1/votes"
-WISH = {"delegation": "FRA", "vote": "yes"}
-# Each route, what it takes, and the scope it needs.
-ROUTES: list[tuple[str, str, object, Scope]] = [
-    ("POST", "", {"id": "x", "title": "T", "rule": "simple"}, Scope.PRESIDE),
-    ("POST", "/es-11-1/open", None, Scope.PRESIDE),
-    ("POST", "/es-11-1/lock", None, Scope.PRESIDE),
-    ("POST", "/es-11-1/unlock", None, Scope.PRESIDE),
-    ("POST", "/es-11-1/close", None, Scope.PRESIDE),
-    ("POST", "/es-11-1/annul", None, Scope.PRESIDE),
-    ("POST", "/es-11-1/rule", {"rule": "simple"}, Scope.PRESIDE),
-    ("PUT", VOTES + "/FRA", {"vote": "yes"}, Scope.RECORD),
-    ("DELETE", VOTES + "/FRA", None, Scope.RECORD),
-    ("POST", VOTES, {"votes": [WISH]}, Scope.RECORD),
-    ("POST", "/es-11-1/intentions", WISH, Scope.RECORD),
-]
 
 
 @pytest.fixture(scope="module")
 def service(redis_server: RedisServer) -> Iterator[str]:
-    with in_thread(redis_server.url) as url:
+    with in_thread(redis_server.url, failures_per_second=0) as url:
         yield url
 
 
@@ -38,37 +24,6 @@ def service(redis_server: RedisServer) -> Iterator[str]:
 async def at(redis_url: str, service: str) -> AsyncIterator[Hall]:
     async with hall(redis_url, [service]) as found:
         yield found
-
-
-@pytest.mark.parametrize("scopes", [[], [Scope.RECORD], [Scope.PRESIDE], list(Scope)])
-async def test_each_route_needs_its_scope(at: Hall, scopes: list[Scope]) -> None:
-    token = await TokenStore(at.redis).create("machine 7", scopes)
-    await at.clerk.schedule()
-    for method, path, body, scope in ROUTES:
-        headers = {"Authorization": f"Bearer {token}"}
-        response = await at.clerk.send(method, path, body, headers=headers)
-        if scope in scopes:
-            assert response.status_code not in (401, 403), (method, path)
-        else:
-            assert refusal(response) == (403, "forbidden"), (method, path)
-            assert str(scope) in response.json()["detail"]
-
-
-async def test_the_table_has_every_command(at: Hall) -> None:
-    document = (await at.clerk.http.get("/openapi.json")).json()
-    routes = {
-        (method.upper(), path)
-        for path, methods in document["paths"].items()
-        for method in methods
-        if path.startswith("/v1/")
-    }
-    start = "/v1/{chamber}/roll-calls"
-    general = {"es-11-1": "{roll_call}", "FRA": "{delegation}"}
-    expected = set()
-    for method, path, _, _ in ROUTES:
-        parts = [general.get(part, part) for part in path.split("/")]
-        expected.add((method, start + "/".join(parts)))
-    assert routes == expected
 
 
 @pytest.mark.parametrize(
@@ -97,7 +52,7 @@ async def test_without_a_token_nothing_is_done(at: Hall, sent: str | None) -> No
         text = sent.replace("{token}", at.token).replace("{id}", token_id)
         header = {b"Authorization": text.encode("latin-1")}
     async with httpx.AsyncClient(base_url=at.urls[0]) as http:
-        for method, path, _, _ in ROUTES:
+        for method, path, _, _ in COMMANDS:
             url = f"/v1/ga/roll-calls{path}"
             # The body is not looked at: it is not even JSON.
             response = await http.request(method, url, headers=header, content=b"{")

@@ -1,10 +1,13 @@
 """Rebuilding the log in an empty Redis from the archive."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
@@ -13,8 +16,15 @@ from tellers_core.events import RollCallOpened, Vote, VoteChanged
 from tellers_core.tally import decode_tally
 from tellers_runtime import keys
 from tellers_runtime.archive.engine import migrate
-from tellers_tally import restore
-from tellers_tally.restore import NotEmpty, NothingToRestore, restore_all
+from tellers_tally.backup import back_up
+from tellers_tally.restore import (
+    NotEmpty,
+    NothingToRestore,
+    restore_all,
+    restore_from,
+)
+from tellers_tally.staging import Disturbed, Staging
+from tellers_tally.store import Store
 from tests.e2e.stack import Stack
 from tests.scenario import OPENED, scheduled, votes
 from tests.services.forked import Forked
@@ -26,6 +36,7 @@ from tests.services.tallying import (
     entries,
     leading,
     settings_for,
+    silent,
     until,
 )
 from tests.services.test_rebuild import history
@@ -46,7 +57,7 @@ async def test_the_log_comes_back_byte_for_byte_under_a_new_epoch(
                 await until(lambda: archive.seq() == last, "the archive")
                 await until(lambda: archive.seq(REHEARSALS) == 2, "the rehearsals")
                 # The tally service waits meanwhile, and goes on by itself.
-                stream, hashes = await log.raw(), await log.hashes()
+                stream, hashes = await log.raw(), await log.known()
                 rehearsed, epoch = await other.raw(), await log.reader.epoch()
                 projections = archive.projections()
                 tallies = {t.roll_call: t for t in await log.published()}
@@ -58,7 +69,7 @@ async def test_the_log_comes_back_byte_for_byte_under_a_new_epoch(
                 ]
                 assert await log.raw() == stream
                 assert await other.raw() == rehearsed
-                assert await log.hashes() == hashes
+                assert await log.known() == hashes
                 assert archive.projections() == projections
                 assert done[0].epoch == await log.reader.epoch() != epoch
                 assert await log.reader.head() == last
@@ -174,30 +185,74 @@ class CutOff(Exception):
     """The power went."""
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "calls"),
-    [
-        (Redis, "delete", 0),
-        (Pipeline, "execute", 0),  # the entries
-        (Pipeline, "execute", 1),  # a roll call
-        (Pipeline, "execute", 3),
-        (restore, "new_epoch", 0),
-        (Pipeline, "execute", 5),  # the log becomes visible
-        (Redis, "delete", 1),  # the first log is whole, the second not begun
-        (Pipeline, "execute", 6),
-    ],
-)
+class Cuts:
+    """Cuts a restore off before, or after, its nth step that anybody else could see."""
+
+    STEPS = (
+        (Redis, "delete"),
+        (Redis, "unlink"),
+        (Pipeline, "execute"),
+        (Store, "set_epoch"),
+    )
+
+    def __init__(self, patched: pytest.MonkeyPatch, step: int, after: bool) -> None:
+        self.left = step
+        self._after = after
+        for kind, name in self.STEPS:
+            patched.setattr(kind, name, self._cutting(name, getattr(kind, name)))
+
+    def _cutting(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def blocking(*args: Any, **kwargs: Any) -> Any:
+            if self._now(after=False):
+                raise CutOff
+            result = original(*args, **kwargs)
+            if self._now(after=True):
+                raise CutOff
+            return result
+
+        async def awaiting(*args: Any, **kwargs: Any) -> Any:
+            if self._now(after=False):
+                raise CutOff
+            result = await original(*args, **kwargs)
+            if self._now(after=True):
+                raise CutOff
+            return result
+
+        def either(*args: Any, **kwargs: Any) -> Any:
+            if isinstance(args[0], Pipeline) and name != "execute":
+                return original(*args, **kwargs)  # not sent yet
+            return awaiting(*args, **kwargs)
+
+        return blocking if original is Store.set_epoch else either
+
+    def _now(self, after: bool) -> bool:
+        if after is not self._after:
+            return False
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("source", ["archive", "backup"])
 async def test_cut_off_anywhere_it_is_simply_run_again(
     redis_url: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    kind: object,
-    name: str,
-    calls: int,
+    source: str,
+    after: bool,
 ) -> None:
     database_url = f"sqlite:///{tmp_path}/archive.db"
     migrate(database_url)
     settings = settings_for(redis_url, database_url)
+    path = tmp_path / "backup"
+
+    async def run() -> None:
+        if source == "archive":
+            await restore_all(settings)
+        else:
+            with path.open("rb") as file:
+                await restore_from(file, settings, silent)
+
     async with Logbook(redis_url) as log, Logbook(redis_url, REHEARSALS) as other:
         with Archive(database_url) as archive:
             async with leading(redis_url, database_url, logs=(GA, REHEARSALS)):
@@ -206,32 +261,69 @@ async def test_cut_off_anywhere_it_is_simply_run_again(
                 late = await other.append("r9", *OPENED)
                 await until(lambda: archive.seq() == last, "the archive")
                 await until(lambda: archive.seq(REHEARSALS) == late, "the rehearsals")
-            streams, hashes = (await log.raw(), await other.raw()), await log.hashes()
-            await log.redis.flushall()
-            original, left = getattr(kind, name), [calls]
-
-            def cut(*args: object, **kwargs: object) -> object:
-                left[0] -= 1
-                if left[0] < 0:
-                    raise CutOff
-                return original(*args, **kwargs)
-
-            with monkeypatch.context() as patched:
-                patched.setattr(kind, name, cut)
-                with pytest.raises(CutOff):
-                    await restore_all(settings)
-            # No half a log is to be seen meanwhile.
-            if await log.reader.epoch() is None:
-                assert await log.raw() == []
-                # Leftovers of the log that is gone must not shine through.
-                await log.redis.hset(keys.roll_call("ga", "r4"), "v:PER", "no")
-            await restore_all(settings)
-            assert (await log.raw(), await other.raw()) == streams
-            assert await log.hashes() == hashes
+            await back_up(settings, path, silent)
+            streams, hashes = (await log.raw(), await other.raw()), await log.known()
+            for step in range(100):
+                await log.redis.flushall()
+                with monkeypatch.context() as patched:
+                    cuts = Cuts(patched, step, after)
+                    try:
+                        await run()
+                    except CutOff:
+                        pass
+                    else:
+                        assert cuts.left >= 0
+                        break
+                # No half a log is to be seen meanwhile: none of them, or all.
+                epochs = await log.reader.epoch(), await other.reader.epoch()
+                if epochs == (None, None):
+                    assert (await log.raw(), await other.raw()) == ([], [])
+                    # Leftovers of the log that is gone must not shine through.
+                    leftover = ["v:PER", "no", "version", "7"]
+                    for name in ("r4", "r5"):
+                        key = keys.roll_call("ga", name)
+                        await log.redis.hset(key, items=leftover)
+                    await log.redis.set(keys.idempotency("ga", "ab"), "old")
+                    await run()
+                else:
+                    with pytest.raises(NotEmpty):
+                        await run()
+                assert (await log.raw(), await other.raw()) == streams
+                assert await log.known() == hashes
+                assert not [key async for key in log.redis.scan_iter("*restoring*")]
+                assert not await log.redis.exists(keys.idempotency("ga", "ab"))
+            assert step >= 8
             async with leading(redis_url, database_url, logs=(GA, REHEARSALS)):
                 seq = await log.append("r1", VoteChanged("FJI", Vote.NO, Vote.YES))
                 await until(lambda: archive.seq() == seq, "the archive")
                 archive.must_equal_a_recount(await log.entries())
+
+
+async def test_nothing_appears_when_somebody_writes_meanwhile(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database_url = f"sqlite:///{tmp_path}/archive.db"
+    migrate(database_url)
+    async with Logbook(redis_url) as log:
+        with Archive(database_url) as archive:
+            async with leading(redis_url, database_url):
+                last = await log.append("r1", *OPENED)
+                await until(lambda: archive.seq() == last, "the archive")
+        await log.redis.flushall()
+        original = Staging.appear
+
+        def late(staging: Staging, pipe: "Pipeline") -> None:
+            original(staging, pipe)
+            with BlockingRedis.from_url(redis_url) as client:
+                client.delete(staging.stream)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Staging, "appear", late)
+            with pytest.raises(Disturbed):
+                await restore_all(settings_for(redis_url, database_url))
+        assert (await log.reader.epoch(), await log.raw()) == (None, [])
+        await restore_all(settings_for(redis_url, database_url))
+        assert await log.reader.head() == last
 
 
 async def test_ingest_takes_votes_again_and_knows_what_was_cast(

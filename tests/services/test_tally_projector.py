@@ -17,19 +17,19 @@ from tellers_core.events import (
 )
 from tellers_core.tally import Held
 from tellers_runtime.log import Entry
-from tellers_tally.projector import Change, Forgotten, Projector, recall
+from tellers_tally.projector import Change, Forgotten, Projector
 from tests.scenario import EPOCH, OPENED, closed, opened, scheduled, votes
 from tests.services.tallying import GA, NONSENSE, entries, reworded
 
 FJI_YES = VoteRecorded("FJI", Vote.YES)
 NOR_NO = VoteRecorded("NOR", Vote.NO)
-OTHER = entries(OPENED, "other", first_seq=100)
-MINE = entries((*OPENED, FJI_YES), "mine", first_seq=1)
-BAD_SEQ = 4
+OTHER = entries(OPENED, "other")
+MINE = entries((*OPENED, FJI_YES), "mine", first_seq=3)
+BAD_SEQ = 6
 
 
 def projector(*taken: Entry) -> Projector:
-    found = Projector(GA)
+    found = Projector(GA, seq=taken[0].seq - 1 if taken else 0)
     absorb(found, taken)
     return found
 
@@ -128,8 +128,8 @@ def test_a_bad_entry_holds_its_roll_call_at_the_last_good_tally(
 
 @BAD
 def test_the_others_go_on(bad: Callable[[], Entry]) -> None:
-    one = projector(*MINE, *OTHER, bad())
-    change = one.absorb(next_of("other", FJI_YES, 3, seq=102))
+    one = projector(*OTHER, *MINE, bad())
+    change = one.absorb(next_of("other", FJI_YES, 3, seq=BAD_SEQ + 1))
     assert change.touched == ("other",)
     assert one.tally("other", EPOCH).counts.yes == 1
     assert set(one.held()) == {"mine"}
@@ -141,7 +141,7 @@ def test_a_held_roll_call_counts_nothing_more_and_says_so_once(
 ) -> None:
     one = projector(*MINE, bad())
     held = one.tally("mine", EPOCH)
-    later = [next_of("mine", NOR_NO, 4, 5), unknown_type(), bad()]
+    later = [next_of("mine", NOR_NO, 4, BAD_SEQ + 1), unknown_type(), bad()]
     for change in absorb(one, later):
         assert (change.touched, change.vote) == ((), None)
     assert one.tally("mine", EPOCH) == held
@@ -151,13 +151,14 @@ def test_a_held_roll_call_counts_nothing_more_and_says_so_once(
 def test_recalled_after_a_restart_it_is_held_in_the_same_state(
     bad: Callable[[], Entry],
 ) -> None:
-    before = projector(*MINE, bad(), next_of("mine", NOR_NO, 4, 5))
+    history = [*MINE, bad(), next_of("mine", NOR_NO, 4, BAD_SEQ + 1)]
+    before = projector(*history)
     shown = before.tally("mine", EPOCH)
-    after = Projector(GA, ["mine"])
-    after.recall("mine", [*MINE, bad(), next_of("mine", NOR_NO, 4, 5)], shown.held)
+    after = Projector(GA, ["mine"], BAD_SEQ + 1)
+    after.recall("mine", history, shown.held)
     assert after.tally("mine", EPOCH) == shown
     assert after.held() == before.held()
-    assert after.absorb(next_of("mine", NOR_NO, 4, 6)).touched == ()
+    assert after.absorb(next_of("mine", NOR_NO, 4, BAD_SEQ + 2)).touched == ()
 
 
 @pytest.mark.parametrize(
@@ -168,14 +169,14 @@ def test_recalled_after_a_restart_it_is_held_in_the_same_state(
 def test_an_entry_that_does_not_say_whose_it_is_holds_every_running_roll_call(
     body: bytes,
 ) -> None:
-    ended = entries(closed(*OPENED, FJI_YES), "ended", first_seq=200)
-    one = projector(*MINE, *OTHER, *ended)
-    change = one.absorb(Entry(300, body))
+    ended = entries(closed(*OPENED, FJI_YES), "ended", first_seq=6)
+    one = projector(*OTHER, *MINE, *ended)
+    change = one.absorb(Entry(11, body))
     assert change.roll_call == ""
     assert set(change.touched) == {"mine", "other"}
     assert set(one.held()) == {"mine", "other"}
     assert one.tally("ended", EPOCH).held is None
-    assert one.absorb(Entry(301, body)).touched == ()
+    assert one.absorb(Entry(12, body)).touched == ()
 
 
 def test_a_roll_call_begun_after_a_nameless_entry_is_counted() -> None:
@@ -187,14 +188,14 @@ def test_a_roll_call_begun_after_a_nameless_entry_is_counted() -> None:
 
 def test_a_roll_call_whose_beginning_is_not_understood_has_no_tally() -> None:
     first = reworded(MINE[0], b"scheduled.v1", b"scheduled.v7")
-    one = projector()
+    one = Projector(GA, seq=MINE[0].seq - 1)
     for change in absorb(one, [first, *MINE[1:]]):
         assert change.touched == ()
     assert set(one.held()) == {"mine"}
 
 
 def test_a_beginning_that_is_missing_holds_what_follows() -> None:
-    one = projector()
+    one = Projector(GA, seq=MINE[0].seq)
     assert one.absorb(MINE[1]).touched == ()
     assert one.held()["mine"].reason == "version 2 without its beginning"
 
@@ -231,8 +232,8 @@ def test_what_ended_is_kept_until_its_last_entry_is_archived() -> None:
 
 
 def test_running_and_held_roll_calls_are_never_forgotten() -> None:
-    annulled = entries((*OPENED, RollCallAnnulled()), "annulled", first_seq=50)
-    broken = next_of("annulled", FJI_YES, 9, seq=60)
+    annulled = entries((*OPENED, RollCallAnnulled()), "annulled", first_seq=6)
+    broken = next_of("annulled", FJI_YES, 9, seq=9)
     one = projector(*MINE, *annulled, broken)
     one.forget_ended(archived_seq=1000)
     assert one.tally("mine", EPOCH).counts.yes == 1
@@ -255,20 +256,21 @@ def test_a_roll_call_that_ended_cannot_begin_anew() -> None:
 
 
 def test_what_is_held_in_the_archive_stays_held_though_it_is_understood_now() -> None:
-    one = Projector(GA, ["mine"])
-    one.recall("mine", MINE, Held(3, "code of yesterday"))
+    held = Held(MINE[2].seq, "code of yesterday")
+    one = Projector(GA, ["mine"], MINE[2].seq)
+    one.recall("mine", MINE, held)
     assert one.tally("mine", EPOCH).counts.yes == 0
     assert one.absorb(next_of("mine", NOR_NO, 4)).touched == ()
-    assert one.held() == {"mine": Held(3, "code of yesterday")}
+    assert one.held() == {"mine": held}
 
 
 def test_recall_stops_at_the_first_bad_entry() -> None:
-    history = recall([*MINE[:2], unknown_type(), MINE[2]])
-    assert history.held is not None
-    assert history.held.seq == BAD_SEQ
-    assert history.projection is not None
-    assert history.projection.version == 2
-    assert history.projection.held == history.held
+    one = Projector(GA, ["mine"], BAD_SEQ)
+    one.recall("mine", [*MINE[:2], unknown_type(), MINE[2]])
+    tally = one.tally("mine", EPOCH)
+    assert tally.held is not None
+    assert (tally.held.seq, tally.version) == (BAD_SEQ, 2)
+    assert one.held() == {"mine": tally.held}
 
 
 def test_a_change_names_the_vote_and_the_beginning() -> None:

@@ -104,7 +104,7 @@ class Tally:
         standing = self.store.read.standing(self.log)
         assert standing is not None
         assert standing.position.seq == self.seq
-        self.projector = Projector(self.log, standing.roll_calls)
+        self.projector = Projector(self.log, standing.roll_calls, self.seq)
         for tally in standing.going:
             _, known = self.store.read.events_of(self.log, tally.roll_call)
             self.projector.recall(tally.roll_call, known, tally.held)

@@ -16,13 +16,16 @@ from tellers_core.events import (
     VoteRecorded,
     VoteWithdrawn,
 )
+from tellers_core.merkle import Frontier
 from tellers_core.tally import Held
 from tellers_runtime.archive.engine import migrate, open_engine, writing
 from tellers_runtime.archive.reading import ArchiveReader
 from tellers_runtime.archive.tables import EventRow, RollCallRow, VoteRow
+from tellers_runtime.archive.trees import Grown, grow, leaf_of
 from tellers_runtime.log import Entry
 from tellers_tally.projector import Projector
-from tellers_tally.store import Batch, Inconsistent, LeaseLost, Store
+from tellers_tally.store import Batch, LeaseLost, Store, _At, _move
+from tellers_tally.sums import Inconsistent
 from tests.scenario import EPOCH, OPENED, votes
 from tests.servers import PostgresServer
 from tests.services.tallying import (
@@ -76,6 +79,10 @@ def desk(database_url: str) -> Iterator[Desk]:
         store.take_by_force()
         store.begin(GA, EPOCH)
         yield Desk(archive, store, Projector(GA))
+
+
+def tree_of(log: list[Entry]) -> Grown:
+    return grow(Frontier(), (leaf_of(GA, *entry) for entry in log))
 
 
 def more(*events: Event, first_seq: int = 7) -> list[Entry]:
@@ -163,7 +170,7 @@ def test_an_old_holder_writes_nothing_at_all(desk: Desk) -> None:
     before = desk.archive.everything()
     for write in (
         lambda: desk.store.commit(GA, EPOCH, 0, batch),
-        lambda: desk.store.replace(GA, EPOCH, 0, batch),
+        lambda: desk.store.replace(GA, EPOCH, 0, batch, tree_of(BEGUN)),
         lambda: desk.store.begin(LogName("sc"), EPOCH),
         lambda: desk.store.set_epoch(GA, "another"),
         desk.store.beat,
@@ -274,10 +281,10 @@ def test_replacing_names_what_was_otherwise_and_mends_it(desk: Desk) -> None:
     afresh = Desk(desk.archive, desk.store, Projector(GA))
     batch = afresh.batch(log)
     batch.events.clear()
-    changed = desk.store.replace(GA, EPOCH, log[-1].seq, batch)
+    changed = desk.store.replace(GA, EPOCH, log[-1].seq, batch, tree_of(log))
     assert changed == {"r1", "other", "ghost"}
     desk.archive.must_equal_a_recount(log)
-    again = afresh.store.replace(GA, EPOCH, log[-1].seq, batch)
+    again = afresh.store.replace(GA, EPOCH, log[-1].seq, batch, tree_of(log))
     assert again == set()
 
 
@@ -292,7 +299,7 @@ def test_replacing_leaves_the_logs_of_others_alone(desk: Desk) -> None:
     desk.commit(BEGUN)
     empty = Batch()
     empty.last_seq = BEGUN[-1].seq
-    desk.store.replace(GA, EPOCH, BEGUN[-1].seq, empty)
+    desk.store.replace(GA, EPOCH, BEGUN[-1].seq, empty, tree_of(BEGUN))
     assert desk.archive.projections() == ([], [])
     desk.archive.must_equal_a_recount(theirs, sc)
 
@@ -331,7 +338,7 @@ def test_a_holder_frozen_within_a_transaction_does_not_keep_the_lease(
         with suppress(DBAPIError), writing(frozen) as connection:
             one._check_fence(connection)
             assert two.take(two.seen())
-            one._advance(connection, GA, EPOCH, 0, 1)
+            _move(connection, _At(GA, EPOCH, 0), tree_of(BEGUN[:1]).frontier, 1)
         assert ArchiveReader(rival).position(GA) == (EPOCH, 0)
     finally:
         frozen.dispose()

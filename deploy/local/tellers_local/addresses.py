@@ -16,11 +16,13 @@ EVERYWHERE = ("0.0.0.0", "::")
 
 
 class Ports(NamedTuple):
-    """`--port N`: gateway N, ingest N+1, tally N+2, the embedded Redis N+9."""
+    """`--port N`: gateway N, ingest N+1, tally N+2, webhooks N+3, the embedded Redis
+    N+9."""
 
     gateway: int
     ingest: int
     tally: int
+    webhooks: int
     redis: int
 
     @classmethod
@@ -29,7 +31,7 @@ class Ports(NamedTuple):
         if not 0 < first <= LAST_PORT - REDIS_OFFSET:
             most = LAST_PORT - REDIS_OFFSET
             raise Failure(f"--port must be between 1 and {most}, not {first}")
-        return cls(first, first + 1, first + 2, first + REDIS_OFFSET)
+        return cls(first, first + 1, first + 2, first + 3, first + REDIS_OFFSET)
 
     def check_free(self, host: str, *, redis: bool) -> None:
         """Raises Failure naming the first port that is taken."""

@@ -35,7 +35,10 @@ Data = Annotated[
     typer.Option(help="Folder of everything kept.", envvar="TELLERS_DATA_DIR"),
 ]
 Port = Annotated[
-    int, typer.Option(help="Gateway's port N; ingest N+1, tally N+2, Redis N+9.")
+    int,
+    typer.Option(
+        help="Gateway's port N; ingest N+1, tally N+2, webhooks N+3, Redis N+9."
+    ),
 ]
 Seconds = Annotated[
     float, typer.Option(min=0, help="How long the votes take; 0: as fast as it goes.")
@@ -97,6 +100,39 @@ def watch_command(
     watch(find_services(data, gateway).gateway, chamber, roll_call)
 
 
+@app.command(name="verify")
+def verify_command(
+    file: Annotated[Path, typer.Argument(help="A certificate or a smaller proof.")],
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FINGERPRINT|VKEY", help="The key that must have signed it."
+        ),
+    ] = None,
+) -> int:
+    """Check a certificate, with nothing running: exit 0 valid, 1 not, 2 unreadable."""
+    from tellers_local.verifying import verify_file
+
+    return verify_file(file, key)
+
+
+@app.command(name="key")
+def key_command(
+    create: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Make a new key there instead."),
+    ] = None,
+    data: Data = DATA,
+) -> None:
+    """Show the key that signs certificates: its fingerprint is what people compare."""
+    from tellers_local import signing_key
+
+    if create is None:
+        signing_key.show(DataDir(data))
+    else:
+        signing_key.create(create)
+
+
 @app.command()
 def rebuild(data: Data = DATA) -> None:
     """Empty the projections and rebuild them from the log."""
@@ -106,23 +142,47 @@ def rebuild(data: Data = DATA) -> None:
 
 
 @app.command()
-def restore(data: Data = DATA) -> None:
-    """Rebuild the log in an empty Redis from the archive, under a new epoch."""
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+    data: Data = DATA,
+) -> None:
+    """Write all logs and tokens into one file, also while votes go on."""
     from tellers_local import maintenance
 
-    maintenance.restore(DataDir(data))
+    maintenance.backup(DataDir(data), file)
+
+
+@app.command()
+def restore(
+    file: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="A backup, not the archive."),
+    ] = None,
+    data: Data = DATA,
+) -> None:
+    """Rebuild the log in an empty Redis, under a new epoch."""
+    from tellers_local import maintenance
+
+    if file is None:
+        maintenance.restore(DataDir(data))
+    else:
+        maintenance.restore_backup(DataDir(data), file)
 
 
 @token_app.command(name="create")
 def create_token(
     scope: Annotated[list[Scope], typer.Option(help="What it may do; repeatable.")],
     name: Annotated[str, typer.Option(help="Whose it is.")],
+    expires: Annotated[
+        str | None, typer.Option(help="After how long it ends: 30d, 12h, 90m.")
+    ] = None,
     data: Data = DATA,
 ) -> None:
     """Make a token; it is shown this once."""
     from tellers_local import maintenance
 
-    maintenance.create_token(DataDir(data), name, scope)
+    lifetime = None if expires is None else maintenance.lifetime(expires)
+    maintenance.create_token(DataDir(data), name, scope, lifetime)
 
 
 @token_app.command(name="list")
@@ -152,6 +212,10 @@ def main() -> None:
     except Failure as failure:
         for sentence in str(failure).splitlines():
             warn(sentence)
+        sys.exit(1)
+    except OSError as error:  # a full disk, a folder that became read-only
+        reason = (error.strerror or str(error)).lower()
+        warn(f"cannot go on: {reason}" + f" ({error.filename})" * bool(error.filename))
         sys.exit(1)
     except typer.TyperException as error:
         warn(error.format_message().replace("\n", " "))

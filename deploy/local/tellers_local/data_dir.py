@@ -3,6 +3,10 @@
     redis/            redis.conf, append-only file, dump
     archive.db        the archive (SQLite), unless TELLERS_DATABASE_URL says otherwise
     logs/<name>.log   what each process wrote
+    signing-key.pem   signs checkpoints, unless TELLERS_SIGNING_KEY_FILE says otherwise;
+                      mode 0600 (tellers_runtime.signing)
+    webhooks-key      encrypts subscribers' secrets in the archive, unless
+                      TELLERS_WEBHOOKS_KEY_FILE says otherwise; mode 0600
     operator-token    the operator's token in clear, for `replay`; mode 0600
     tellers.json      addresses and process ids while `tellers up` runs; mode 0600
     lock              held for as long as a command works on the folder

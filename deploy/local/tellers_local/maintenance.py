@@ -1,9 +1,12 @@
 """Commands that work on log and archive, whether `tellers up` runs or not."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+import re
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -13,12 +16,23 @@ from tellers_local.data_dir import DataDir
 from tellers_local.embedded import running_redis
 from tellers_local.failure import Failure
 from tellers_local.system import archive_url, external_redis, prepare_archive
-from tellers_local.terminal import say
+from tellers_local.terminal import progress_bar, say
 from tellers_runtime.log import LogLost, RedisTooOld, check_version, connect
 from tellers_runtime.tokens import Scope, TokenStore
+from tellers_tally.backup import NoLog, back_up
+from tellers_tally.backup_file import CannotWrite, Damaged, reason
 from tellers_tally.rebuild import rebuild_all
-from tellers_tally.restore import NotEmpty, NothingToRestore, restore_all
+from tellers_tally.restore import (
+    Differs,
+    NotEmpty,
+    NothingToRestore,
+    Restored,
+    restore_all,
+    restore_from,
+)
 from tellers_tally.settings import TallySettings
+from tellers_tally.staging import Disturbed
+from tellers_tally.store import LeaseLost
 
 T = TypeVar("T")
 
@@ -54,8 +68,20 @@ def run(work: Coroutine[None, None, T]) -> T:
     """Run it to its end. Raises Failure when log or archive cannot be used."""
     try:
         return asyncio.run(work)
-    except (NotEmpty, NothingToRestore, LogLost, RedisTooOld) as error:
+    except (
+        NotEmpty,
+        NothingToRestore,
+        Differs,
+        Disturbed,
+        NoLog,
+        LogLost,
+        RedisTooOld,
+    ) as error:
         raise Failure(str(error)) from error
+    except LeaseLost as error:
+        raise Failure(
+            "another command took over meanwhile: nothing was done"
+        ) from error
     except (RedisError, OSError) as error:
         raise Failure(f"Redis cannot be used: {error}") from error
     except SQLAlchemyError as error:
@@ -77,10 +103,52 @@ def rebuild(data: DataDir) -> None:
         say("nothing is recorded: there is nothing to rebuild")
 
 
+def backup(data: DataDir, path: Path) -> None:
+    """Write a backup to a new file."""
+    try:
+        with stores(data) as found, progress_bar("backup") as progress:
+            done = run(back_up(_settings(data, found), path, progress))
+    except CannotWrite as error:
+        raise Failure(f"the backup {path} cannot be written: {error}") from error
+    for log, _, events in done.heads:
+        if events:
+            say(f"{log}: {events} events")
+    say(
+        f"{path}: {done.events} events, {done.tokens} tokens, {done.answers} answers, "
+        f"{done.bytes} bytes in {done.seconds:.2f} s"
+    )
+
+
 def restore(data: DataDir) -> None:
     """Restore the log from the archive."""
     with stores(data) as found:
         done = run(restore_all(_settings(data, found)))
+    _say_restored(done)
+
+
+def restore_backup(data: DataDir, path: Path) -> None:
+    """Restore what is in a backup."""
+    try:
+        with (
+            _opened(path) as file,
+            stores(data) as found,
+            progress_bar("restore") as progress,
+        ):
+            done = run(restore_from(file, _settings(data, found), progress))
+    except Damaged as error:
+        raise Failure(f"{path} is not restored: {error}") from error
+    _say_restored(done.logs)
+    say(f"{done.tokens} tokens and {done.answers} answers came back with them")
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise Failure(f"the backup {path} cannot be read: {reason(error)}") from error
+
+
+def _say_restored(done: Sequence[Restored]) -> None:
     for log, events, epoch in done:
         if events:
             say(f"{log}: {events} events restored under the new epoch {epoch}")
@@ -92,9 +160,20 @@ def _settings(data: DataDir, found: Stores) -> TallySettings:
     )
 
 
-def create_token(data: DataDir, name: str, scopes: list[Scope]) -> None:
+def lifetime(text: str) -> timedelta:
+    """How long `30d`, `12h` or `90m` is. Raises Failure."""
+    match = re.fullmatch(r"([1-9]\d{0,4})([dhm])", text, re.ASCII)
+    if match is None:
+        raise Failure(f"{text!r} is no time: write 30d, 12h or 90m")
+    unit = {"d": "days", "h": "hours", "m": "minutes"}[match[2]]
+    return timedelta(**{unit: int(match[1])})
+
+
+def create_token(
+    data: DataDir, name: str, scopes: list[Scope], lifetime: timedelta | None = None
+) -> None:
     """Make a token and show it, this once."""
-    clear = _with_tokens(data, lambda store: store.create(name, scopes))
+    clear = _with_tokens(data, lambda store: store.create(name, scopes, lifetime))
     say(clear)
 
 
@@ -102,7 +181,8 @@ def list_tokens(data: DataDir) -> None:
     """List the tokens, without their secrets."""
     for token in _with_tokens(data, lambda store: store.list()):
         scopes = ",".join(token.scopes)
-        say(f"{token.id}  {token.created}  {scopes:<15}  {token.name}")
+        until = f"  until {token.expires}" if token.expires else ""
+        say(f"{token.id}  {token.created}  {scopes:<15}  {token.name}{until}")
 
 
 def revoke_token(data: DataDir, token_id: str) -> None:

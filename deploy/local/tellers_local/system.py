@@ -1,6 +1,6 @@
 """The whole system on one machine: which processes, with which settings, in what order.
 
-redis (unless TELLERS_REDIS_URL) --> tally, ingest, gateway
+redis (unless TELLERS_REDIS_URL) --> tally, ingest, gateway, webhooks
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from tellers_local.probes import http_probe, redis_probe
 from tellers_local.supervisor import Program, Supervisor
 from tellers_runtime.archive.engine import migrate, open_engine
 from tellers_runtime.archive.reading import ArchiveReader
-from tellers_runtime.log import LogReader, RedisTooOld, check_version, connect
+from tellers_runtime.log import LogLost, LogReader, RedisTooOld, check_version, connect
 from tellers_runtime.settings import ArchiveSettings
 from tellers_runtime.tokens import Scope, TokenStore
 
@@ -69,6 +69,8 @@ def prepare_archive(url: str) -> None:
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise Failure(f"the archive cannot be opened: {reason}") from error
+    except LogLost as error:
+        raise Failure(f"the archive is not whole: {error}") from error
 
 
 class System:
@@ -84,6 +86,7 @@ class System:
         self.gateway = url_of(self.settings.host, ports.gateway)
         self.ingest = url_of(self.settings.host, ports.ingest)
         self.tally = url_of(self.settings.host, ports.tally)
+        self.webhooks = url_of(self.settings.host, ports.webhooks)
         self.token = ""
         self.supervisor = Supervisor(data.logs, say, self._note)
         self._ports = ports
@@ -155,6 +158,7 @@ class System:
             "tally": self.tally,
             "ingest": self.ingest,
             "gateway": self.gateway,
+            "webhooks": self.webhooks,
         }
         return [
             Program(
@@ -175,6 +179,8 @@ class System:
             "TELLERS_GATEWAY_PORT": str(self._ports.gateway),
             "TELLERS_INGEST_PORT": str(self._ports.ingest),
             "TELLERS_TALLY_PORT": str(self._ports.tally),
+            "TELLERS_WEBHOOKS_PORT": str(self._ports.webhooks),
+            "TELLERS_WEBHOOKS_URL": self.webhooks,
         }
 
     def _note(self) -> None:

@@ -2,23 +2,27 @@
 
 import os
 import socket
+import sys
 
 from tellers_runtime import logs
 from tellers_runtime.archive.engine import open_engine
 from tellers_runtime.log import LogReader, TallyChannel, connect
 from tellers_runtime.server import listen, run, serve
+from tellers_runtime.signing import BadKey, SigningKey, checked_origin, load_key
 from tellers_tally.app import create_app
 from tellers_tally.lease import lead_when_ours
+from tellers_tally.sealing import Sealer, seal_while_leading
 from tellers_tally.settings import TallySettings
 from tellers_tally.store import Store
 from tellers_tally.worker import Worker
 
 
-async def _main(settings: TallySettings) -> None:
+async def _main(settings: TallySettings, key: SigningKey) -> None:
     sock = listen(settings.host, settings.tally_port)
     engine = open_engine(settings.archive_url)
     holder = f"{socket.gethostname()}:{os.getpid()}"
-    store = Store(engine, settings.lease_name, holder)
+    sealer = Sealer(key, settings.origin)
+    store = Store(engine, settings.lease_name, holder, sealer.seal)
     redis = connect(settings.redis_url, "tellers-tally")
     workers = [
         Worker(LogReader(redis, log), TallyChannel(redis, log), store)
@@ -28,7 +32,15 @@ async def _main(settings: TallySettings) -> None:
         await serve(
             create_app(workers),
             sock,
-            [lambda: lead_when_ours(store, workers, settings.lease_seconds)],
+            [
+                lambda: lead_when_ours(
+                    store,
+                    workers,
+                    settings.lease_seconds,
+                    [lambda: seal_while_leading(store, settings.logs)],
+                )
+            ],
+            limits=settings.limits,
         )
     finally:
         await redis.aclose()
@@ -39,7 +51,12 @@ def main() -> None:
     """The process."""
     settings = TallySettings()
     logs.configure("tally", settings.log_level)
-    run(_main(settings))
+    try:
+        checked_origin(settings.origin)
+        key = load_key(settings.signing_key_file, settings.data_dir)
+    except BadKey as error:
+        sys.exit(str(error))
+    run(_main(settings, key))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from tellers_runtime.server import Background
 from tellers_runtime.together import in_thread, together
 from tellers_tally import metrics
 from tellers_tally.store import LeaseLost, Seen, Store
@@ -22,9 +23,15 @@ logger = structlog.get_logger()
 
 
 async def lead_when_ours(
-    store: Store, workers: Sequence[Worker], lease_seconds: float
+    store: Store,
+    workers: Sequence[Worker],
+    lease_seconds: float,
+    beside: Sequence[Background] = (),
 ) -> None:
-    """Stand by, lead while the lease is ours, stand by again: for ever."""
+    """Stand by, lead while the lease is ours, stand by again: for ever.
+
+    `beside` is what else a leader does; it raises LeaseLost when it is none.
+    """
     try:
         while True:
             await _stand_by(store, workers, lease_seconds)
@@ -32,7 +39,9 @@ async def lead_when_ours(
             metrics.LEADING.set(1)
             try:
                 await together(
-                    _beat(store, lease_seconds), *(worker.lead() for worker in workers)
+                    _beat(store, lease_seconds),
+                    *(worker.lead() for worker in workers),
+                    *(work() for work in beside),
                 )
             except* LeaseLost:
                 logger.warning("lease.lost", fence=store.fence)

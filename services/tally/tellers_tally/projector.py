@@ -1,13 +1,13 @@
 """From entries of the log to changes of the projections; no I/O.
 
-What it does not understand holds that roll call at its last good tally and lets the
-others go on. An entry that does not even say whose it is could be anybody's: it holds
-every roll call that is still running.
+Everything is counted twice, by the core and by the shadow: a tally is good when both
+say the same. What is not understood, or counted differently, holds that roll call at
+its last good tally and lets the others go on. An entry that does not even say whose it
+is could be anybody's: it holds every roll call that is still running.
 """
 
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
 
 import structlog
 from msgspec import Struct
@@ -26,7 +26,9 @@ from tellers_core.tally import (
     tally,
 )
 from tellers_runtime.log import Entry
+from tellers_tally.shadow import Doubt, Figures, Shadow
 
+DIFFERS = "the second count differs: "
 UNKNOWN_ROLL_CALL = ""
 _is_id = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}").fullmatch
 logger = structlog.get_logger()
@@ -58,26 +60,17 @@ class Forgotten(Exception):
         self.roll_call = roll_call
 
 
-class History(NamedTuple):
-    """A roll call rebuilt from its entries: the last good projection, and why it is
-    held there. No projection: not even its beginning was understood."""
+class _Known(Struct):
+    """A roll call in memory: the first count, the last good tally (its epoch is empty),
+    and why it is held there. No good tally: not even its beginning was understood."""
 
-    projection: Projection | None
-    held: Held | None
-
-
-def recall(entries: Iterable[Entry]) -> History:
-    """Rebuild one roll call from all its entries, up to the first bad one."""
     projection: Projection | None = None
-    for entry in entries:
-        try:
-            projection = absorb(projection, _decoded(entry))
-        except CorruptHistory as error:
-            held = Held(entry.seq, str(error))
-            if projection is not None:
-                projection.held = held
-            return History(projection, held)
-    return History(projection, None)
+    good: Tally | None = None
+    held: Held | None = None
+
+
+class _Differs(Exception):
+    """The two counts of an entry do not say the same."""
 
 
 def _decoded(entry: Entry) -> Recorded:
@@ -87,7 +80,36 @@ def _decoded(entry: Entry) -> Recorded:
     return recorded
 
 
-NO_HISTORY = History(None, None)
+def _count(
+    known: _Known, recorded: Recorded, body: bytes, second: Callable[[bytes], Figures]
+) -> None:
+    """Move a roll call one event on. Raises CorruptHistory before the shadow has seen
+    the event, or _Differs; the good tally is then as before."""
+    known.projection = absorb(known.projection, recorded)
+    counted = tally(known.projection, "")
+    first = _figures(counted)
+    try:
+        found = second(body)
+    except Doubt as doubt:
+        raise _Differs(f"{DIFFERS}{first}; doubtful: {doubt}") from doubt
+    if first != found:
+        raise _Differs(f"{DIFFERS}{first}; not {found}")
+    known.good = counted
+
+
+def _figures(counted: Tally) -> Figures:
+    counts, verdict = counted.counts, counted.verdict
+    return Figures(
+        counted.phase,
+        counts.yes,
+        counts.no,
+        counts.abstain,
+        counts.not_voting,
+        counts.entitled,
+        counts.members,
+        verdict.status,
+        verdict.required,
+    )
 
 
 class Projector:
@@ -96,50 +118,62 @@ class Projector:
     Args:
         log: whose entries these are.
         archived: roll calls that began before; those that go on must be recalled.
+        seq: of the last entry before those it will be given.
     """
 
-    def __init__(self, log: LogName, archived: Iterable[str] = ()) -> None:
+    def __init__(
+        self, log: LogName, archived: Iterable[str] = (), seq: int = 0
+    ) -> None:
         self._source = log.source
         self._archived = set(archived)
-        self._known: dict[str, History] = {}
+        self._known: dict[str, _Known] = {}
+        self._shadow = Shadow(seq)
 
     def recall(
         self, roll_call: str, entries: Iterable[Entry], held: Held | None = None
     ) -> None:
-        """Put a roll call in memory again, from its archived entries. One that is
-        archived as `held` stays so, whatever is understood of it now, until a rebuild:
-        its later votes are not in the archive's projection."""
-        if held is not None:
-            entries = (entry for entry in entries if entry.seq < held.seq)
-        history = recall(entries)
-        if held is not None:
-            if history.projection is not None:
-                history.projection.held = held
-            history = History(history.projection, held)
-        self._known[roll_call] = history
+        """Put a roll call in memory again, from its archived entries, up to the first
+        bad one. One that is archived as `held` stays so, whatever is understood of it
+        now, until a rebuild: its later votes are not in the archive's projection."""
+        self._shadow.forget(roll_call)
+        known = self._known[roll_call] = _Known(held=held)
+        for entry in entries:
+            if held is not None and entry.seq >= held.seq:
+                break
+            try:
+                _count(known, _decoded(entry), entry.body, self._shadow.recall)
+            except (CorruptHistory, _Differs) as error:
+                known.held = held or Held(entry.seq, str(error))
+                break
+        if known.held is not None:
+            self._stop(roll_call, known, known.held)
 
     def absorb(self, entry: Entry) -> Change:
         """Take the next entry of the log. Raises Forgotten, and has changed nothing."""
         try:
             return self._absorb(entry, _decoded(entry))
+        except _Differs as error:
+            return self._hold_by(entry, str(error))
         except CorruptHistory as error:
-            return self._misunderstood(entry, str(error))
+            change = self._hold_by(entry, str(error))
+            self._shadow.skip()
+            return change
 
     def _absorb(self, entry: Entry, recorded: Recorded) -> Change:
         roll_call = recorded.roll_call
-        before = self._history(roll_call)
-        if before.held is not None:
+        known = self._find(roll_call)
+        if known.held is not None:
+            self._shadow.skip()
             return Change(entry, roll_call)
         if recorded.source != self._source:
             raise CorruptHistory(f"{recorded.source} is another log's")
-        after = absorb(before.projection, recorded)
-        if before.projection is None:
-            self._known[roll_call] = History(after, None)
+        _count(known, recorded, entry.body, self._shadow.follow)
+        self._known[roll_call] = known
         event, begins = recorded.event, recorded.version == 1
         vote = event if isinstance(event, VoteEvent) else None
         return Change(entry, roll_call, (roll_call,), vote, begins)
 
-    def _history(self, roll_call: str) -> History:
+    def _find(self, roll_call: str) -> _Known:
         known = self._known.get(roll_call)
         if known is not None:
             return known
@@ -147,9 +181,10 @@ class Projector:
             raise Forgotten(roll_call)
         if not _is_id(roll_call):
             raise CorruptHistory(f"{roll_call!r} cannot be a roll call")
-        return NO_HISTORY
+        return _Known()
 
-    def _misunderstood(self, entry: Entry, reason: str) -> Change:
+    def _hold_by(self, entry: Entry, reason: str) -> Change:
+        """Hold whom a bad entry concerns."""
         roll_call = roll_call_of(entry.body)
         if roll_call is not None and _is_id(roll_call):
             touched = self.hold(roll_call, Held(entry.seq, reason))
@@ -165,50 +200,63 @@ class Projector:
 
         Raises Forgotten.
         """
-        before = self._history(roll_call)
-        if before.held is not None:
+        known = self._find(roll_call)
+        if known.held is not None:
             return ()
+        self._known[roll_call] = known
+        self._stop(roll_call, known, held)
+        return (roll_call,) if known.good is not None else ()
+
+    def _stop(self, roll_call: str, known: _Known, held: Held) -> None:
         logger.error(
             "roll_call.held", roll_call=roll_call, at=held.seq, why=held.reason
         )
-        self._known[roll_call] = History(before.projection, held)
-        if before.projection is None:
-            return ()
-        before.projection.held = held
-        return (roll_call,)
+        known.held = held
+        # It may be beyond the last good tally: nobody may go on from it.
+        known.projection = None
+        self._shadow.forget(roll_call)
 
     def _running(self) -> list[str]:
         return [
             name
-            for name, (projection, _) in self._known.items()
-            if projection is not None and projection.roll_call.phase not in ENDED
+            for name, known in self._known.items()
+            if known.good is not None and known.good.phase not in ENDED
         ]
 
     def tally(self, roll_call: str, epoch: str) -> Tally:
-        """The tally now of a roll call that `absorb` named as touched."""
-        projection = self._known[roll_call].projection
-        assert projection is not None
-        return tally(projection, epoch)
+        """The tally now of a roll call that `absorb` named as touched: confirmed, since
+        it was counted twice, or held."""
+        known = self._known[roll_call]
+        assert known.good is not None
+        confirmed = known.held is None
+        return replace(known.good, epoch=epoch, held=known.held, confirmed=confirmed)
 
     def held(self) -> dict[str, Held]:
         """Roll calls held at their last good tally."""
         return {
-            name: history.held
-            for name, history in self._known.items()
-            if history.held is not None
+            name: known.held
+            for name, known in self._known.items()
+            if known.held is not None
         }
 
     def forget_ended(self, archived_seq: int) -> None:
         """Let go of roll calls that ended and are archived; they can be recalled."""
-        for roll_call, (projection, held) in list(self._known.items()):
+        for roll_call, known in list(self._known.items()):
+            good = known.good
             if (
-                projection is not None
-                and held is None
-                and projection.roll_call.phase in ENDED
-                and projection.seq <= archived_seq
+                good is not None
+                and known.held is None
+                and good.phase in ENDED
+                and good.seq <= archived_seq
             ):
                 del self._known[roll_call]
+                self._shadow.forget(roll_call)
                 self._archived.add(roll_call)
+
+
+def is_disagreement(held: Held) -> bool:
+    """Whether it is held because the two counts did not say the same."""
+    return held.reason.startswith(DIFFERS)
 
 
 def stored(value: Tally) -> str:

@@ -1,4 +1,7 @@
-"""Empties the projections and rebuilds them from the log.
+"""Empties the projections and rebuilds them from the log, the tree too.
+
+On the way the log is compared with every checkpoint that was signed of it: one that was
+edited is refused, whatever projections it would give.
 
 Takes the lease by force, so a running tally process stands by and goes on afterwards
 from what was rebuilt. Readers see the old projections until the new ones are there:
@@ -6,13 +9,16 @@ one transaction swaps them.
 """
 
 import time
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from tellers_core.codec import LogName
+from tellers_core.merkle import Frontier, Node
 from tellers_core.tally import encode_tally
 from tellers_runtime.archive.engine import open_engine
 from tellers_runtime.archive.reading import Position
-from tellers_runtime.log import LogReader, TallyChannel, connect
+from tellers_runtime.archive.trees import Grown, TreeBroken, grow, leaf_of
+from tellers_runtime.log import Entry, LogReader, TallyChannel, connect
 from tellers_runtime.together import in_thread
 from tellers_tally.lease import leading_by_force
 from tellers_tally.projector import Projector
@@ -58,11 +64,12 @@ async def rebuild(
     """Rebuild one log whose lease we hold."""
     started = time.monotonic()
     await check_same(reader, store, position)
-    batch = await project(reader, position)
+    audit = Audit(reader.log, await in_thread(store.proofs.roots, reader.log))
+    batch = await project(reader, position, audit.take)
     if not batch.last_seq:
         return Rebuilt(reader.log, 0, time.monotonic() - started, 0)
     changed = await in_thread(
-        store.replace, reader.log, position.epoch, position.seq, batch
+        store.replace, reader.log, position.epoch, position.seq, batch, audit.tree
     )
     seconds = time.monotonic() - started
     tallies = [tally for name, tally in batch.tallies.items() if name in changed]
@@ -70,13 +77,48 @@ async def rebuild(
     return Rebuilt(reader.log, batch.last_seq, seconds, len(changed))
 
 
-async def project(reader: LogReader, position: Position) -> Batch:
-    """The projections of a whole log, and its entries that are not archived yet."""
+class Audit:
+    """Grows a log's tree from its beginning, and compares it with what was signed.
+
+    Args:
+        roots: the root of each size that was signed.
+    """
+
+    def __init__(self, log: LogName, roots: Mapping[int, bytes]) -> None:
+        self._log = log
+        self._roots = roots
+        self._frontier = Frontier()
+        self._nodes: list[Node] = []
+
+    @property
+    def tree(self) -> Grown:
+        """The tree over all entries so far."""
+        return Grown(self._frontier, self._nodes)
+
+    def take(self, entry: Entry) -> None:
+        """The next entry. Raises TreeBroken when it, or one before it, was edited."""
+        leaf = leaf_of(self._log, entry.seq, entry.body)
+        self._frontier, nodes = grow(self._frontier, [leaf])
+        self._nodes += nodes
+        signed = self._roots.get(entry.seq)
+        if signed is not None and signed != self._frontier.root():
+            raise TreeBroken(
+                f"the log of {self._log} is not the one that was signed at "
+                f"{entry.seq}: an entry up to there was edited"
+            )
+
+
+async def project(
+    reader: LogReader, position: Position, witness: Callable[[Entry], None]
+) -> Batch:
+    """The projections of a whole log, and its entries that are not archived yet; every
+    entry is shown to `witness` first."""
     projector = Projector(reader.log)
     batch = Batch()
     touched: dict[str, None] = {}
     while entries := await reader.range(batch.last_seq, READ_AT_ONCE):
         for entry in entries:
+            witness(entry)
             change = projector.absorb(entry)
             batch.count(change)
             if entry.seq > position.seq:

@@ -14,6 +14,18 @@ class TallySettings(ArchiveSettings):
         description="Seconds without a sign of life after which a standby takes over.",
     )
 
+    signing_key_file: str = Field(
+        default="",
+        description="Ed25519 key that signs checkpoints, PEM (`tellers key --create` "
+        "or `openssl genpkey -algorithm ed25519`); empty: one made up on first start, "
+        "`signing-key.pem` in the data folder.",
+    )
+    origin: str = Field(
+        default="tellers.local",
+        description="Who signs: the name of this installation in checkpoints, "
+        "best a domain of yours. Once signed under, it stays.",
+    )
+
     @property
     def lease_name(self) -> str:
         """Processes that serve the same chambers compete for one lease."""

@@ -1,13 +1,13 @@
-"""Writes the archive: events, roll calls, votes and checkpoint in one transaction.
+"""Writes the archive: events, their tree, roll calls, votes and the position in one
+transaction, and a signed checkpoint with them when a roll call closes.
 
-Three things keep two processes from both counting: the checkpoint moves only from the
+Three things keep two processes from both counting: the position moves only from the
 seq it was read at (`seq = :old`), only under the epoch that was read, and only while
 this process holds the lease's fence. Whoever finds otherwise has written nothing.
 Blocking: call in a thread.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -15,7 +15,6 @@ from sqlalchemy import (
     Engine,
     Table,
     delete,
-    func,
     insert,
     inspect,
     select,
@@ -25,33 +24,42 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col
 
 from tellers_core.codec import LogName
+from tellers_core.merkle import Frontier
 from tellers_core.tally import Tally
 from tellers_runtime.archive.engine import writing
+from tellers_runtime.archive.proofs import ProofReader
 from tellers_runtime.archive.reading import ArchiveReader, archived
 from tellers_runtime.archive.tables import (
+    CheckpointRow,
     EventRow,
     LeaseRow,
     LogRow,
     RollCallRow,
+    TreeNodeRow,
     VoteRow,
 )
+from tellers_runtime.archive.trees import (
+    Grown,
+    TreeBroken,
+    grow,
+    keep,
+    leaf_of,
+    packed,
+    unpacked,
+)
 from tellers_tally.projector import Change, stored
+from tellers_tally.sums import check_sums
 
-# A list in SQL has a bound (SQLite: 32,766 values).
-CHECKED_AT_ONCE = 500
+# In the canonical bytes of a closing, and of nothing else: within a text the quotation
+# marks would be escaped.
+CLOSING = '"type":"org.tellers.roll_call.closed.v'
+
+# The signed checkpoint of a log under an epoch, given its tree.
+Seal = Callable[[LogName, str, Frontier], CheckpointRow]
 
 
 class LeaseLost(Exception):
     """Another process has taken over: nothing was written."""
-
-
-class Inconsistent(Exception):
-    """The votes in the archive do not add up to the tally: nothing was written."""
-
-    def __init__(self, roll_call: str, reason: str) -> None:
-        super().__init__(f"{roll_call}: {reason}")
-        self.roll_call = roll_call
-        self.reason = reason
 
 
 class Seen(NamedTuple):
@@ -67,6 +75,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.last_seq = 0
+        self.closes = False
         self.events: list[tuple[int, str, str]] = []
         self.tallies: dict[str, Tally] = {}
         self.scheduled: dict[str, int] = {}
@@ -82,7 +91,13 @@ class Batch:
     def keep(self, change: Change) -> None:
         """Archive the entry itself."""
         seq, body = change.entry
-        self.events.append((seq, change.roll_call, archived(body)))
+        text = archived(body)
+        self.events.append((seq, change.roll_call, text))
+        self.closes = self.closes or CLOSING in text
+
+    def leaves(self, log: LogName) -> Iterator[bytes]:
+        """The leaf hashes of its events."""
+        return (leaf_of(log, seq, text.encode()) for seq, _, text in self.events)
 
     def count(self, change: Change) -> None:
         """Take the votes that the entry puts on record."""
@@ -109,14 +124,19 @@ class Store:
     Args:
         lease: its name; processes that serve the same chambers share it.
         holder: who we are, for people who look.
+        seal: who signs; without one no checkpoint is written.
     """
 
-    def __init__(self, engine: Engine, lease: str, holder: str) -> None:
+    def __init__(
+        self, engine: Engine, lease: str, holder: str, seal: Seal | None = None
+    ) -> None:
         self._engine = engine
         self._lease = lease
         self._holder = holder
+        self._sign = seal
         self.fence = 0
         self.read = ArchiveReader(engine)
+        self.proofs = ProofReader(engine)
 
     # The lease
 
@@ -185,7 +205,7 @@ class Store:
         """Start the archive of a log at seq 0."""
         with writing(self._engine) as connection:
             self._check_fence(connection)
-            row = {"name": str(log), "epoch": epoch, "seq": 0}
+            row = {"name": str(log), "epoch": epoch, "seq": 0, "frontier": b""}
             connection.execute(insert(LogRow), row)
 
     def set_epoch(self, log: LogName, epoch: str) -> None:
@@ -199,41 +219,60 @@ class Store:
     def commit(self, log: LogName, epoch: str, old: int, batch: Batch) -> None:
         """Archive a batch that follows seq `old`; everything or nothing.
 
-        Raises LeaseLost, or Inconsistent when the votes do not add up.
+        Raises LeaseLost, TreeBroken, or Inconsistent when the votes do not add up.
         """
         with writing(self._engine) as connection:
-            self._advance(connection, log, epoch, old, batch.last_seq)
+            self._check_fence(connection)
+            at = _At(log, epoch, old)
+            tree, nodes = grow(_tree(connection, at), batch.leaves(log))
+            _move(connection, at, tree, batch.last_seq)
+            keep(connection, log, nodes)
             _write(connection, log, batch)
+            if batch.closes:
+                self._seal(connection, log, epoch, tree)
 
-    def replace(self, log: LogName, epoch: str, old: int, batch: Batch) -> set[str]:
-        """Put the projections of a whole log in place of the present ones, at once.
+    def replace(
+        self, log: LogName, epoch: str, old: int, batch: Batch, tree: Grown
+    ) -> set[str]:
+        """Put the projections and the tree of a whole log in place of the present ones,
+        at once.
 
-        The batch's events are those after seq `old`; its projections begin at 1.
-        Returns the roll calls of which any column was otherwise before.
+        The batch's events are those after seq `old`; all else begins at 1. Returns the
+        roll calls of which any column was otherwise before.
         """
         with writing(self._engine) as connection:
-            self._advance(connection, log, epoch, old, batch.last_seq)
+            self._check_fence(connection)
+            _move(connection, _At(log, epoch, old), tree.frontier, batch.last_seq)
             before = _projections(connection, log)
-            for table in (RollCallRow, VoteRow):
+            for table in (RollCallRow, VoteRow, TreeNodeRow):
                 connection.execute(delete(table).where(col(table.log) == str(log)))
+            keep(connection, log, tree.nodes)
             _write(connection, log, batch)
             return {name for *_, name in before ^ _projections(connection, log)}
 
-    def _advance(
-        self, connection: Connection, log: LogName, epoch: str, old: int, new: int
+    def seal(self, log: LogName) -> None:
+        """Sign a checkpoint of the log as it is archived, if it has grown since the
+        last one. Raises LeaseLost or TreeBroken."""
+        with writing(self._engine) as connection:
+            self._check_fence(connection)
+            found = connection.execute(
+                select(col(LogRow.epoch), col(LogRow.seq), col(LogRow.frontier)).where(
+                    col(LogRow.name) == str(log)
+                )
+            ).one_or_none()
+            if found is not None and found.seq:
+                tree = unpacked(log, found.seq, found.frontier)
+                self._seal(connection, log, found.epoch, tree)
+
+    def _seal(
+        self, connection: Connection, log: LogName, epoch: str, tree: Frontier
     ) -> None:
-        self._check_fence(connection)
-        moved = connection.execute(
-            update(LogRow)
-            .where(
-                col(LogRow.name) == str(log),
-                col(LogRow.seq) == old,
-                col(LogRow.epoch) == epoch,
-            )
-            .values(seq=new)
-        ).rowcount
-        if moved != 1:
-            raise LeaseLost
+        if self._sign is None:
+            return
+        row = self._sign(log, epoch, tree)
+        # A checkpoint once signed stays: certificates stand on it.
+        statement = _insert(connection, CheckpointRow).on_conflict_do_nothing()
+        connection.execute(statement, row.model_dump())
 
     def _check_fence(self, connection: Connection) -> None:
         fence = connection.scalar(
@@ -243,6 +282,39 @@ class Store:
         )
         if fence != self.fence:
             raise LeaseLost
+
+
+class _At(NamedTuple):
+    """Where a log's position must be for a write to follow it."""
+
+    log: LogName
+    epoch: str
+    seq: int
+
+    @property
+    def holds(self) -> tuple[Any, ...]:
+        return (
+            col(LogRow.name) == str(self.log),
+            col(LogRow.seq) == self.seq,
+            col(LogRow.epoch) == self.epoch,
+        )
+
+
+def _tree(connection: Connection, at: _At) -> Frontier:
+    frontier = connection.scalar(select(col(LogRow.frontier)).where(*at.holds))
+    if frontier is None:
+        raise LeaseLost
+    return unpacked(at.log, at.seq, frontier)
+
+
+def _move(connection: Connection, at: _At, tree: Frontier, last_seq: int) -> None:
+    """Move position and tree on, in one update."""
+    if tree.size != last_seq:
+        raise TreeBroken(f"{tree.size} entries, but the last is {last_seq}")
+    moved = update(LogRow).where(*at.holds)
+    moved = moved.values(seq=tree.size, frontier=packed(tree))
+    if connection.execute(moved).rowcount != 1:
+        raise LeaseLost
 
 
 def _projections(connection: Connection, log: LogName) -> set[tuple[int, str]]:
@@ -256,17 +328,22 @@ def _projections(connection: Connection, log: LogName) -> set[tuple[int, str]]:
     return found
 
 
+def _insert(connection: Connection, table: type[SQLModel]) -> Any:
+    """INSERT as the database at hand understands it."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    target: Table = table.__table__  # type: ignore[attr-defined]
+    return dialect.insert(target)
+
+
 def _upsert(
     connection: Connection, table: type[SQLModel], kept: Sequence[str] = ()
 ) -> Any:
     """INSERT that overwrites the row of the same primary key, but for `kept`."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    target: Table = table.__table__  # type: ignore[attr-defined]
-    statement = dialect.insert(target)
-    primary = [column.name for column in target.primary_key]
+    statement = _insert(connection, table)
+    primary = [column.name for column in statement.table.primary_key]
     values = {
         column.name: statement.excluded[column.name]
-        for column in target.columns
+        for column in statement.table.columns
         if column.name not in (*primary, *kept)
     }
     return statement.on_conflict_do_update(index_elements=primary, set_=values)
@@ -287,7 +364,7 @@ def _write(connection: Connection, log: LogName, batch: Batch) -> None:
         upsert = _upsert(connection, RollCallRow, kept=("scheduled_seq",))
         connection.execute(upsert, tallies)
     _write_votes(connection, log, batch)
-    _check_sums(connection, log, batch.tallies)
+    check_sums(connection, log, batch.tallies)
 
 
 def _roll_call_row(log: LogName, tally: Tally, scheduled: int) -> dict[str, Any]:
@@ -325,31 +402,3 @@ def _write_votes(connection: Connection, log: LogName, batch: Batch) -> None:
     for key in drop:
         matching = (col(getattr(VoteRow, name)) == value for name, value in key.items())
         connection.execute(delete(VoteRow).where(*matching))
-
-
-def _check_sums(
-    connection: Connection, log: LogName, tallies: dict[str, Tally]
-) -> None:
-    """The votes on record must add up to each tally: counted anew, never + 1."""
-    counting = [tally for tally in tallies.values() if tally.held is None]
-    for start in range(0, len(counting), CHECKED_AT_ONCE):
-        few = counting[start : start + CHECKED_AT_ONCE]
-        names = [tally.roll_call for tally in few]
-        votes: Counter[tuple[str, str]] = Counter()
-        rows = connection.execute(
-            select(col(VoteRow.roll_call), col(VoteRow.vote), func.count())
-            .where(col(VoteRow.log) == str(log), col(VoteRow.roll_call).in_(names))
-            .group_by(col(VoteRow.roll_call), col(VoteRow.vote))
-        )
-        for roll_call, vote, number in rows:
-            votes[roll_call, vote] = number
-        for tally in few:
-            _check_sum(tally, votes)
-
-
-def _check_sum(tally: Tally, votes: Counter[tuple[str, str]]) -> None:
-    name, counts = tally.roll_call, tally.counts
-    said = (counts.yes, counts.no, counts.abstain)
-    counted = tuple(votes[name, vote] for vote in ("yes", "no", "abstain"))
-    if said != counted:
-        raise Inconsistent(name, f"the tally says {said}, the votes are {counted}")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
+from msgspec.structs import replace
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
@@ -27,8 +28,9 @@ from tellers_runtime.log import (
 )
 from tellers_runtime.together import in_thread, together
 from tellers_tally import metrics
-from tellers_tally.projector import Change, Forgotten, Projector
-from tellers_tally.store import Batch, Inconsistent, Store
+from tellers_tally.projector import Change, Forgotten, Projector, is_disagreement
+from tellers_tally.store import Batch, Store
+from tellers_tally.sums import Inconsistent
 
 READ_AT_ONCE = 1000
 BLOCK_MS = 1000
@@ -56,6 +58,12 @@ class Worker:
         self._store = store
         # In whatever run: for as long as its epoch lasts, the log must keep it.
         self._last_seen: LastSeen | None = None
+        self._run: _Run | None = None
+
+    @property
+    def disagreements(self) -> dict[str, str]:
+        """Why each roll call is held whose two counts do not say the same."""
+        return self._run.disagreements if self._run else {}
 
     async def lead(self) -> None:
         """Project the log for as long as the lease is ours.
@@ -65,6 +73,7 @@ class Worker:
         """
         while True:
             run = _Run(self._reader, self._channel, self._store, self._archive_is)
+            self._run = run
             try:
                 await run.start(self._last_seen)
                 self._well()
@@ -74,6 +83,7 @@ class Worker:
             except* (*Unavailable, RedisError, DBAPIError) as gone:
                 self._halt(_first(gone))
             finally:
+                self._run = None
                 self._last_seen = run.last_seen or self._last_seen
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -121,6 +131,7 @@ class _Run:
         archive_is: Callable[[str], None],
     ) -> None:
         self.last_seen: LastSeen | None = None
+        self.disagreements: dict[str, str] = {}
         self._archive_is = archive_is
         self._reader = reader
         self._channel = channel
@@ -154,15 +165,28 @@ class _Run:
             await _check_entry(self._reader, last_seen.entry)
         self._epoch = position.epoch
         self._read_seq = self._archived_seq = position.seq
-        self._projector = Projector(self._log, names)
+        self._projector = Projector(self._log, names, position.seq)
         for tally in going:
             await self._recall(tally.roll_call, position.seq, tally.held)
+        self._count_held()
 
     async def _recall(self, name: str, upto: int, held: Held | None = None) -> None:
         # Not beyond: if the lease is lost, the archive may have gone on without us.
         _, entries = await in_thread(self._store.read.events_of, self._log, name)
         known = (entry for entry in entries if entry.seq <= upto)
         self._projector.recall(name, known, held)
+        found = self._projector.held().get(name)
+        if held is None and found is not None:
+            await self._mark(name, found)
+
+    async def _mark(self, name: str, held: Held) -> None:
+        """What was published as good is not understood any more, or counted otherwise:
+        the number that is on the screens is held there."""
+        shown = await in_thread(self._store.read.tally, self._log, name)
+        if shown is not None:
+            marked = replace(shown, held=held, confirmed=False)
+            await self._channel.publish([encode_tally(marked)], self._read_seq)
+            self._batch.hold(marked)
 
     async def read(self) -> None:
         """Read, absorb and publish, for ever."""
@@ -195,7 +219,15 @@ class _Run:
         self._gathered.set()
         metrics.EVENTS.labels(str(self._log)).inc(len(entries))
         metrics.HEAD.labels(str(self._log)).set(self._read_seq)
-        metrics.HELD.labels(str(self._log)).set(len(self._projector.held()))
+        self._count_held()
+
+    def _count_held(self) -> None:
+        held = self._projector.held()
+        self.disagreements = {
+            name: why.reason for name, why in held.items() if is_disagreement(why)
+        }
+        metrics.HELD.labels(str(self._log)).set(len(held))
+        metrics.DISAGREEMENTS.labels(str(self._log)).set(len(self.disagreements))
 
     async def _absorb(self, entry: Entry) -> Change:
         try:

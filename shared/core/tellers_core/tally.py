@@ -76,7 +76,8 @@ class Held(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tally"):
-    """The state of a roll call as of `seq`. `held` is there only when it is held."""
+    """The state of a roll call as of `seq`. `held` is there only when it is held,
+    `confirmed` only when a second, independent count of the same events agrees."""
 
     chamber: str
     roll_call: str
@@ -91,6 +92,7 @@ class Tally(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tall
     verdict: Verdict
     at: str
     held: Held | None = None
+    confirmed: bool = False
 
 
 class Projection(Struct):
@@ -105,7 +107,6 @@ class Projection(Struct):
     at: str
     status: Status
     retracted: Retracted | None = None
-    held: Held | None = None
 
 
 def status_of(state: RollCall) -> Status:
@@ -206,7 +207,6 @@ def tally(projection: Projection, epoch: str) -> Tally:
         state.counts,
         verdict(state, projection.status, projection.retracted),
         projection.at,
-        projection.held,
     )
 
 

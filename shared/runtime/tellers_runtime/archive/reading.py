@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, Row, or_, select
 from sqlmodel import col
 
-from tellers_core.codec import LogName
+from tellers_core.codec import LogName, as_text
 from tellers_core.tally import ENDED, Tally, decode_tally
 from tellers_runtime.archive.engine import reading
 from tellers_runtime.archive.tables import EventRow, LogRow, RollCallRow
@@ -42,9 +42,8 @@ class Page(NamedTuple):
 
 
 def archived(body: bytes) -> str:
-    """An entry as the archive keeps it. One that is no text, or that PostgreSQL cannot
-    hold, is kept readable; what it belongs to is held anyway."""
-    return body.decode(errors="backslashreplace").replace("\0", "\\x00")
+    """An entry as the archive keeps it."""
+    return as_text(body)
 
 
 def _position(connection: Connection, log: LogName) -> Position | None:

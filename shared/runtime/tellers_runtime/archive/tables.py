@@ -4,7 +4,7 @@ Plain columns for who queries with SQL; `body` and `tally` hold the exact bytes 
 log entry and of the published tally, as text.
 """
 
-from sqlmodel import BigInteger, Field, Index, SQLModel, Text
+from sqlmodel import BigInteger, Field, Index, LargeBinary, SQLModel, Text
 
 
 class LeaseRow(SQLModel, table=True):
@@ -23,13 +23,18 @@ class LeaseRow(SQLModel, table=True):
 
 
 class LogRow(SQLModel, table=True):
-    """One log: its epoch, and the seq up to which it is archived and projected."""
+    """One log: its epoch, and the seq up to which it is archived and projected.
+
+    `frontier`: the right edge of the Merkle tree over those entries (`trees.py`); in
+    this row, so that tree and seq move in one update.
+    """
 
     __tablename__ = "log"
 
     name: str = Field(primary_key=True, max_length=64)
     epoch: str = Field(max_length=32)
     seq: int = Field(sa_type=BigInteger)
+    frontier: bytes = Field(sa_type=LargeBinary)
 
 
 class EventRow(SQLModel, table=True):
@@ -80,3 +85,40 @@ class VoteRow(SQLModel, table=True):
     delegation: str = Field(primary_key=True, max_length=3)
     vote: str = Field(max_length=8)
     seq: int = Field(sa_type=BigInteger)
+
+
+class TreeNodeRow(SQLModel, table=True):
+    """A perfect subtree of a log's tree: the 2**level entries from seq
+    place * 2**level + 1 on. Levels 8, 16, 24, ... are kept (`trees.py`)."""
+
+    __tablename__ = "tree_node"
+
+    log: str = Field(primary_key=True, max_length=64)
+    level: int = Field(primary_key=True)
+    place: int = Field(primary_key=True, sa_type=BigInteger)
+    hash: bytes = Field(sa_type=LargeBinary)
+
+
+class CheckpointRow(SQLModel, table=True):
+    """A signed checkpoint: `note` has text and signature, `vkey` whose that is; `root`
+    in base64, as in the note."""
+
+    __tablename__ = "checkpoint"
+
+    log: str = Field(primary_key=True, max_length=64)
+    size: int = Field(primary_key=True, sa_type=BigInteger)
+    root: str = Field(max_length=44)
+    note: str = Field(sa_type=Text)
+    vkey: str = Field(max_length=256)
+    at: str = Field(max_length=32)
+
+
+class CosignatureRow(SQLModel, table=True):
+    """A witness's signature line under a checkpoint; the gateway takes these."""
+
+    __tablename__ = "cosignature"
+
+    log: str = Field(primary_key=True, max_length=64)
+    size: int = Field(primary_key=True, sa_type=BigInteger)
+    vkey: str = Field(primary_key=True, max_length=256)
+    line: str = Field(max_length=512)

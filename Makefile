@@ -28,12 +28,26 @@ test: setup test-tools ## the whole suite; ARGS goes to pytest
 test-tools: ## what the tests meet beside Python: Chromium, fonts, redis-server
 	@$(SETUP) test-tools
 
+# A fault may take minutes at full length: the limit a test is longer than the suite's.
+.PHONY: faults
+faults: setup test-tools ## every fault at full length, each with its figures
+	@TELLERS_FAULTS=full $(BIN)/python -m pytest tests/faults --timeout 1200 $(ARGS)
+
 .PHONY: check
 check: setup ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	@$(MAKE) --no-print-directory audit sbom
+
+.PHONY: audit
+audit: setup ## known weaknesses of what requirements.lock names
+	@$(BIN)/python -m tests.security.supply audit
+
+.PHONY: sbom
+sbom: setup ## build/sbom.cdx.json, the list of what we are made of (CycloneDX)
+	@$(BIN)/python -m tests.security.supply sbom
 
 .PHONY: bench
 bench: setup ## measure latency and throughput on this machine

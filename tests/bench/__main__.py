@@ -1,22 +1,35 @@
-"""`python -m tests.bench [replay|fanout ...]`."""
+"""`python -m tests.bench [replay|fanout|storm|idle ...] [--minutes N]`."""
 
-import sys
+import argparse
+from collections.abc import Callable
+from functools import partial
 
-from tests.bench import fanout, replay
+from tests.bench import fanout, idle, replay, storm
 from tests.bench.report import machine
-
-BENCHMARKS = {"replay": replay.run, "fanout": fanout.run}
 
 
 def main() -> None:
     """Run the benchmarks named, or all."""
-    names = sys.argv[1:] or list(BENCHMARKS)
-    unknown = [name for name in names if name not in BENCHMARKS]
-    if unknown:
-        sys.exit(f"unknown benchmark {unknown[0]}; there are: {', '.join(BENCHMARKS)}")
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="how long idle viewers stay (idle)"
+    )
+    asked = parser.parse_args()
+    benchmarks: dict[str, Callable[[], None]] = {
+        "replay": replay.run,
+        "fanout": fanout.run,
+        "storm": storm.run,
+        "idle": partial(idle.run, asked.minutes),
+    }
+    names = asked.names or list(benchmarks)
+    if unknown := [name for name in names if name not in benchmarks]:
+        parser.error(
+            f"unknown benchmark {unknown[0]}; there are: {', '.join(benchmarks)}"
+        )
     print(machine())
     for name in names:
-        BENCHMARKS[name]()
+        benchmarks[name]()
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from redis.asyncio import Redis
 
@@ -19,7 +20,8 @@ from tellers_core.tally import Projection, Tally, absorb, tally
 from tellers_runtime import keys
 from tellers_runtime.archive.reading import Position
 from tellers_runtime.log import Entry, LogReader, connect
-from tellers_tally.rebuild import READ_AT_ONCE, project
+from tellers_tally.projector import Projector
+from tellers_tally.rebuild import READ_AT_ONCE, Audit, project
 from tests.bench.history import LOG, entries
 from tests.bench.report import median, table
 from tests.servers import RedisServer
@@ -48,6 +50,13 @@ def _core(log: list[Entry]) -> list[Tally]:
     return [tally(projection, "bench") for projection in projections.values()]
 
 
+def _twice(log: list[Entry]) -> None:
+    projector = Projector(LOG)
+    for entry in log:
+        projector.absorb(entry)
+    assert not projector.held()
+
+
 def _seconds(work: Callable[[list[Entry]], object], log: list[Entry]) -> float:
     times = []
     for _ in range(RUNS):
@@ -71,31 +80,47 @@ async def _drop(reader: LogReader) -> None:
         after = page[-1].seq
 
 
-async def _from_redis(url: str, log: list[Entry]) -> tuple[float, float]:
+class _FromRedis(NamedTuple):
+    """Seconds for reading the log from Redis and dropping it, counting it, and counting
+    it while its tree is compared with what was signed, as `tellers rebuild` does."""
+
+    dropped: float
+    counted: float
+    audited: float
+
+
+async def _from_redis(url: str, log: list[Entry]) -> _FromRedis:
     redis = connect(url, "bench")
     reader = LogReader(redis, LOG)
     await _fill(redis, log)
-    dropped, projected = [], []
-    for _ in range(RUNS):
-        started = time.perf_counter()
-        await _drop(reader)
-        dropped.append(time.perf_counter() - started)
-        started = time.perf_counter()
-        await project(reader, Position("bench", EVENTS))
-        projected.append(time.perf_counter() - started)
+    position = Position("bench", EVENTS)
+    runs = [
+        _FromRedis(
+            await _timed(_drop(reader)),
+            await _timed(project(reader, position, lambda _: None)),
+            await _timed(project(reader, position, Audit(LOG, {}).take)),
+        )
+        for _ in range(RUNS)
+    ]
     await redis.aclose()
-    return median(dropped), median(projected)
+    return _FromRedis(*(median(times) for times in zip(*runs, strict=True)))
+
+
+async def _timed(work: Awaitable[object]) -> float:
+    started = time.perf_counter()
+    await work
+    return time.perf_counter() - started
 
 
 def run() -> None:
     """Print the table."""
     log = entries(EVENTS)
-    plain, core = _seconds(_plain, log), _seconds(_core, log)
+    plain, core, twice = (_seconds(work, log) for work in (_plain, _core, _twice))
     with (
         tempfile.TemporaryDirectory() as folder,
         RedisServer(Path(folder) / "redis") as server,
     ):
-        dropped, projected = asyncio.run(_from_redis(server.url, log))
+        dropped, counted, audited = asyncio.run(_from_redis(server.url, log))
 
     def row(name: str, seconds: float, baseline: float) -> list[str]:
         return [name, f"{EVENTS / seconds:,.0f}", f"{baseline / seconds:.2f}"]
@@ -106,7 +131,9 @@ def run() -> None:
         [
             row("baseline: json.loads and a dictionary", plain, plain),
             row("core: decode, rules, status at every event", core, plain),
+            row("counted twice: core, tally, shadow, compared", twice, plain),
             row("baseline: Redis, entries read and dropped", dropped, dropped),
-            row("Redis to tallies in memory", projected, dropped),
+            row("Redis to tallies in memory, counted twice", counted, dropped),
+            row("the same, its tree audited (rebuild)", audited, dropped),
         ],
     )

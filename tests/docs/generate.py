@@ -9,6 +9,7 @@ from tellers_core.events import WIRE_NAMES
 from tellers_gateway.settings import GatewaySettings
 from tellers_ingest.settings import IngestSettings
 from tellers_tally.settings import TallySettings
+from tellers_webhooks.settings import WebhooksSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "events"
@@ -16,6 +17,7 @@ SERVICES: dict[str, type[BaseSettings]] = {
     "ingest": IngestSettings,
     "tally": TallySettings,
     "gateway": GatewaySettings,
+    "webhooks": WebhooksSettings,
 }
 
 

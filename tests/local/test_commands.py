@@ -171,7 +171,8 @@ def test_a_demo_shows_addresses_token_and_result(installation: Installation) -> 
     ):
         assert words in installation.output
     assert running.gateway == f"http://127.0.0.1:{installation.port}"
-    assert list(running.processes) == ["redis", "tally", "ingest", "gateway"]
+    services = ["tally", "ingest", "gateway", "webhooks"]
+    assert list(running.processes) == ["redis", *services]
     mode = (installation.data / "operator-token").stat().st_mode & 0o777
     assert mode == 0o600
 

@@ -98,6 +98,15 @@ def test_pages_show_them_as_text(
                 timeout=SHOWN_MS,
             )
             assert visitor.page.evaluate("window.ran") is None, roll_call
+        for page in ("v", "embed"):
+            with Visitor(browser, stack.gateway_url) as visitor:
+                visitor.page.goto(f"{stack.gateway_url}/{page}/ga/{roll_call}")
+                visitor.page.wait_for_function(
+                    "text => document.body.innerText.includes(text)",
+                    arg=text,
+                    timeout=SHOWN_MS,
+                )
+                assert visitor.page.evaluate("window.ran") is None, roll_call
     with Visitor(browser, stack.gateway_url) as visitor:
         visitor.open("/")
         visitor.sees(SHOWN["script"])

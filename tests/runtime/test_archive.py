@@ -95,7 +95,11 @@ def test_numbers_beyond_32_bits_fit(engine: Engine) -> None:
     store.take_by_force()
     store.begin(GA, EPOCH)
     with writing(engine) as connection:
-        connection.execute(text(f"UPDATE log SET seq = {far}"))
+        # One perfect tree, so that its frontier is one hash.
+        tree = {"frontier": bytes(32)}
+        connection.execute(
+            text(f"UPDATE log SET seq = {far}, frontier = :frontier"), tree
+        )
         connection.execute(text(f"UPDATE lease SET beat = {far}"))
     store.beat()
     batch = batch_of(*entries((*OPENED, *votes(yes="FJI")), first_seq=far + 1))
@@ -120,7 +124,7 @@ def test_sqlite_loses_nothing_and_readers_do_not_wait(tmp_path: object) -> None:
 
 def test_a_transaction_that_fails_is_rolled_back(engine: Engine) -> None:
     def insert(connection: Connection) -> None:
-        connection.execute(text("INSERT INTO log VALUES ('ga', 'e', 1)"))
+        connection.execute(text("INSERT INTO log VALUES ('ga', 'e', 1, '')"))
 
     with suppress(ZeroDivisionError), writing(engine) as connection:
         insert(connection)
@@ -133,7 +137,7 @@ def test_a_transaction_that_fails_is_rolled_back(engine: Engine) -> None:
 
 def test_a_reader_sees_one_state_whatever_is_written_beside(engine: Engine) -> None:
     with writing(engine) as connection:
-        connection.execute(text("INSERT INTO log VALUES ('ga', 'e', 1)"))
+        connection.execute(text("INSERT INTO log VALUES ('ga', 'e', 1, '')"))
     with reading(engine) as reader:
         seq = "SELECT seq FROM log"
         assert reader.scalar(text(seq)) == 1
@@ -147,7 +151,7 @@ def test_a_reader_sees_one_state_whatever_is_written_beside(engine: Engine) -> N
 def test_a_writer_waits_for_the_other_and_sees_what_it_wrote(engine: Engine) -> None:
     """Read first and write later: without BEGIN IMMEDIATE, SQLite refuses that."""
     with writing(engine) as connection:
-        connection.execute(text("INSERT INTO log VALUES ('ga', 'e', 0)"))
+        connection.execute(text("INSERT INTO log VALUES ('ga', 'e', 0, '')"))
 
     def increment(times: int) -> None:
         for _ in range(times):

@@ -53,6 +53,11 @@ class Reply(NamedTuple):
     seconds: float = 0.0
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Whoever was killed, or ran out of time, is not there for the answer."""
+
+
 class Receiver:
     """Verifies, dedupes by `webhook-id`, and answers.
 
@@ -67,7 +72,7 @@ class Receiver:
         self.others: list[str] = []
         self.reply: Callable[[Received, int], Reply] = lambda _, __: Reply()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer((HOST, 0), self._handler())
+        self._server = _Server((HOST, 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://{HOST}:{self._server.server_port}/hook"
         self._thread = threading.Thread(target=self._server.serve_forever)

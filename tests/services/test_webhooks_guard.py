@@ -1,11 +1,11 @@
-"""Deliveries go to public addresses only, whatever name leads there (reliability 8.7)."""
+"""Deliveries go to public addresses only, whatever a name says (reliability 8.7)."""
 
 import asyncio
 import datetime
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -296,9 +296,11 @@ async def test_a_redirect_is_not_followed() -> None:
             f"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{inner}/\r\n"
             "Content-Length: 0\r\n\r\n"
         )
-        async with endpoint(moved.encode()) as (port, heard):
-            async with local(ssl.create_default_context()) as one:
-                answer = await one.post(f"http://hook.example:{port}/", {}, b"{}")
+        async with (
+            endpoint(moved.encode()) as (port, heard),
+            local(ssl.create_default_context()) as one,
+        ):
+            answer = await one.post(f"http://hook.example:{port}/", {}, b"{}")
     assert (answer.status, answer.delivered) == (302, False)
     assert (len(heard), heard_inside) == (1, [])
 
@@ -327,7 +329,31 @@ async def test_whatever_goes_wrong_is_an_answer() -> None:
     async with local(ssl.create_default_context()) as one:
         answer = await one.post(f"http://hook.example:{port}/", {}, b"{}")
         assert answer.trouble.startswith("no connection")
-    async with endpoint(b"what?\r\n\r\n") as (port, _):
-        async with local(ssl.create_default_context()) as one:
-            answer = await one.post(f"http://hook.example:{port}/", {}, b"{}")
+    async with (
+        endpoint(b"what?\r\n\r\n") as (port, _),
+        local(ssl.create_default_context()) as one,
+    ):
+        answer = await one.post(f"http://hook.example:{port}/", {}, b"{}")
     assert answer.trouble.startswith("no HTTP answer")
+
+
+async def test_a_kept_connection_that_the_other_side_closes_is_no_failure() -> None:
+    requests: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Takes one request a connection, says it will take more, and does not."""
+        requests.append(len(await reader.readuntil(b"{}")))
+        writer.write(b"HTTP/1.1 204 \r\n\r\n")
+        await writer.drain()
+        with suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"{}")
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, local(ssl.create_default_context()) as one:
+        for _ in range(3):
+            answer = await one.post(f"http://hook.example:{port}/", {}, b"{}")
+            assert answer.delivered, answer
+    assert len(requests) == 3

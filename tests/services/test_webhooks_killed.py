@@ -1,7 +1,5 @@
 """kill -9 of the service while it delivers: the receiver has everything, once."""
 
-import os
-import signal
 from contextlib import closing
 from pathlib import Path
 
@@ -25,7 +23,7 @@ EXPECTED = len(VOTES) + 4
 
 def slow(_: Received, __: int) -> Reply:
     """Long enough for a kill to meet a delivery that is on its way."""
-    return Reply(seconds=0.01)
+    return Reply(seconds=0.03)
 
 
 def kill_while_delivering(subscribers: Subscribers, receiver: Receiver) -> int:
@@ -33,7 +31,6 @@ def kill_while_delivering(subscribers: Subscribers, receiver: Receiver) -> int:
     left = EXPECTED
     for taken in (30, 80, 130):
         receiver.wait_for_kept(taken)
-        os.kill(subscribers.webhooks.pid, signal.SIGKILL)
         subscribers.webhooks.kill()
         left = min(left, EXPECTED - len(receiver.kept))
         subscribers.webhooks.start()
@@ -64,3 +61,36 @@ def test_kill_9_in_the_middle_loses_nothing(tmp_path: Path) -> None:
     # Each try of the same thing says the very same bytes.
     for one in kept:
         assert {again.body for again in receiver.tries_of(one.id)} == {one.body}
+
+
+@pytest.mark.timeout(120)
+def test_without_the_outcome_on_disk_after_the_answer_something_is_lost(
+    tmp_path: Path,
+) -> None:
+    """The control: noted as delivered when it is taken, sent from memory."""
+    with subscribed_stack(tmp_path) as subscribers, Receiver() as receiver:
+        receiver.reply = lambda _, __: Reply(seconds=0.05)
+        subscribers.webhooks.stop()
+        subscribers.webhooks._module = "tests.services.broken_webhooks"
+        subscribers.webhooks.start()
+        endpoint = subscribers.subscribe(receiver)
+        clerk = subscribers.stack.clerk()
+        with closing(clerk.http):
+            clerk.replay("es-11-3", VOTES)
+        wait_until(
+            lambda: len(noted(subscribers, endpoint)) > len(receiver.kept) + 20,
+            PATIENCE,
+            "the queue to be ahead of the receiver",
+        )
+        called_delivered = noted(subscribers, endpoint)
+        subscribers.webhooks.kill()
+        subscribers.webhooks.start()
+        assert called_delivered <= noted(subscribers, endpoint)
+        # They are not sent again, and the receiver has not got them.
+        assert called_delivered - {one.seq for one in receiver.kept}
+
+
+def noted(subscribers: Subscribers, endpoint: str) -> set[int]:
+    """The seqs that are noted as delivered."""
+    done = subscribers.deliveries(endpoint, state="delivered")
+    return {one["seq"] for one in done}

@@ -21,7 +21,7 @@ from tellers_webhooks.interest import EVENTS, Interest
 from tellers_webhooks.queue import Delivery, Heads, Kind
 from tellers_webhooks.rules import Moment, Rule, matches, problem
 from tellers_webhooks.schedule import Answer, retry_after, wait_after
-from tests.scenario import EPOCH, closed, opened, scheduled, votes
+from tests.scenario import EPOCH, closed, opened, votes
 from tests.services.tallying import GA, entries
 
 NOW = 1_800_000_000_000  # milliseconds
@@ -38,9 +38,8 @@ def moments(*history: Event) -> list[Moment]:
         recorded = decode(entry.body)
         before = None if projection is None else counting.tally(projection, EPOCH)
         projection = counting.absorb(projection, recorded)
-        permanent = projection.roll_call.roll.permanent
         after = counting.tally(projection, EPOCH)
-        found.append(Moment(recorded, before, after, permanent))
+        found.append(Moment(recorded, before, after))
     return found
 
 
@@ -87,8 +86,7 @@ def test_unreachable() -> None:
 
 def test_a_permanent_member_votes_changes_or_withdraws() -> None:
     history = [
-        scheduled("simple", permanent=("FRA", "RUS")),
-        *opened()[1:],
+        *opened(),
         *votes(yes="FJI FRA"),
         VoteRecorded("RUS", Vote.NO),
         VoteChanged("RUS", Vote.YES, Vote.NO),

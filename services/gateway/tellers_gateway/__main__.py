@@ -1,15 +1,20 @@
 """`python -m tellers_gateway`: read settings, follow the logs, serve the public."""
 
 import asyncio
+import os
 import socket
+import sys
 
+from tellers_core.notes import BadNote
 from tellers_gateway.app import create_app
+from tellers_gateway.drain import drain
 from tellers_gateway.hub import Hub
 from tellers_gateway.protocol import FanoutProtocol
 from tellers_gateway.settings import GatewaySettings
 from tellers_gateway.state import Hubs
 from tellers_runtime import logs
 from tellers_runtime.archive.engine import open_engine
+from tellers_runtime.archive.proofs import ProofReader
 from tellers_runtime.archive.reading import ArchiveReader
 from tellers_runtime.log import LogReader, TallyChannel, connect
 from tellers_runtime.server import Background, listen, run, serve
@@ -17,6 +22,10 @@ from tellers_runtime.server import Background, listen, run, serve
 # What the kernel may hold for a viewer beyond our own bound: without it a stalled
 # viewer reads frames that are minutes old (4 MiB measured).
 SEND_BUFFER_BYTES = 65_536
+# Where they share a machine, a storm of viewers must not keep a vote waiting.
+NICENESS = 5
+# After the drain nobody is left but reads that are being answered.
+GRACE_SECONDS = 1
 
 
 async def _main(settings: GatewaySettings) -> None:
@@ -24,7 +33,7 @@ async def _main(settings: GatewaySettings) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     # Whoever takes nothing for so long is gone, whatever it speaks: a WebSocket was let
     # go before, but a stalled reader of server-sent events is the kernel's to end.
-    patience_ms = int(2000 * settings.stalled_seconds)
+    patience_ms = int(4000 * settings.stalled_seconds)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience_ms)
     engine = open_engine(settings.archive_url)
     archive = ArchiveReader(engine)
@@ -40,17 +49,15 @@ async def _main(settings: GatewaySettings) -> None:
             for hub in hubs.values():
                 hub.heartbeat()
 
-    async def close() -> None:
-        for hub in hubs.values():
-            hub.close()
-
     try:
         await serve(
-            create_app(settings, hubs),
+            create_app(settings, hubs, ProofReader(engine)),
             sock,
             [beat, *(_following(hub, settings) for hub in hubs.values())],
+            limits=settings.limits,
             ws=FanoutProtocol,
-            stopping=close,
+            stopping=lambda: drain(hubs.values(), settings.drain_seconds),
+            grace_seconds=GRACE_SECONDS,
         )
     finally:
         await redis.aclose()
@@ -64,7 +71,12 @@ def _following(hub: Hub, settings: GatewaySettings) -> Background:
 def main() -> None:
     """The process."""
     settings = GatewaySettings()
+    try:
+        _ = settings.witness_keys
+    except BadNote as error:
+        sys.exit(f"TELLERS_WITNESSES cannot be used: {error.detail}")
     logs.configure("gateway", settings.log_level)
+    os.nice(NICENESS)
     run(_main(settings))
 
 

@@ -6,14 +6,30 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from sqlalchemy.exc import DBAPIError
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from tellers_gateway import pages, reads, sockets, sse
+from tellers_gateway import (
+    certificates,
+    checkpoints,
+    derived,
+    graphics,
+    oembed,
+    pages,
+    reads,
+    result_page,
+    sockets,
+    sse,
+    status,
+    webhooks_admin,
+)
+from tellers_gateway.admission import Admission
 from tellers_gateway.hub import NotReady
+from tellers_gateway.openapi import GatewayApp
 from tellers_gateway.settings import GatewaySettings
 from tellers_gateway.state import Hubs, State, unavailable
-from tellers_runtime import problems
+from tellers_runtime import outermost, problems
+from tellers_runtime.archive.proofs import ProofReader
+from tellers_runtime.archive.trees import TreeBroken
 from tellers_runtime.health import health_router
 from tellers_runtime.log import LogLost, Unavailable
 
@@ -25,46 +41,31 @@ events on `/v1/{chamber}/live`."""
 PUBLIC_HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "ETag, Retry-After",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    # For what is no page and was opened as one; the pages have a policy of their own.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    **outermost.HEADERS,
 }
 
 
-class PublicHeaders:
-    """Adds the headers that every answer of the gateway has."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(PUBLIC_HEADERS)
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
-
-
-class _Gateway(FastAPI):
-    """Has the public headers outermost: on an answer to an error of ours too."""
-
-    def build_middleware_stack(self) -> ASGIApp:
-        return PublicHeaders(super().build_middleware_stack())
-
-
-def create_app(settings: GatewaySettings, hubs: Hubs) -> FastAPI:
+def create_app(settings: GatewaySettings, hubs: Hubs, proofs: ProofReader) -> FastAPI:
     """The gateway over these hubs, which somebody else runs."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        yield {"hubs": hubs, "settings": settings}
+        yield {"hubs": hubs, "settings": settings, "proofs": proofs}
 
     async def readiness(_: Request) -> Mapping[str, str]:
         return {f"log {log}": hub.trouble for log, hub in hubs.items() if hub.trouble}
+
+    class _Gateway(GatewayApp):
+        def build_middleware_stack(self) -> ASGIApp:
+            admitting = Admission(
+                super().build_middleware_stack(), settings.reads_per_second
+            )
+            answering = outermost.AnswerHeaders(admitting, PUBLIC_HEADERS)
+            live = sockets.LiveSockets(answering)
+            return outermost.behind(settings.trusted_proxies, live)
 
     app = _Gateway(
         title="Tellers gateway",
@@ -74,12 +75,25 @@ def create_app(settings: GatewaySettings, hubs: Hubs) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for router in (reads.router, sse.router, sockets.router, pages.router):
+    for router in (
+        reads.router,
+        derived.router,
+        certificates.router,
+        checkpoints.router,
+        status.router,
+        graphics.router,
+        oembed.router,
+        result_page.router,
+        sse.router,
+        pages.router,
+        webhooks_admin.router,
+    ):
         app.include_router(router)
     app.include_router(health_router(readiness))
     problems.install(app)
     for away in (NotReady, LogLost, DBAPIError, *Unavailable):
         app.add_exception_handler(away, _away)
+    app.add_exception_handler(TreeBroken, certificates.broken)
     pages.mount_files(app)
     return app
 

@@ -99,7 +99,7 @@ class TallyFeed:
         """The tally as this gateway shows it: held, if it cannot vouch for it."""
         if self.held is None or tally.held is not None or not _is_running(tally):
             return tally
-        return replace(tally, held=self.held)
+        return replace(tally, held=self.held, confirmed=False)
 
     def _forget_finished(self) -> None:
         if len(self.latest) <= 2 * FINISHED_KEPT:

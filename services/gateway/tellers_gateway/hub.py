@@ -25,7 +25,8 @@ from tellers_gateway.feed import (
     complete_after,
 )
 from tellers_gateway.frames import Frame, control_frame, event_frame, tally_frame
-from tellers_gateway.past import READ_AT_ONCE, Past
+from tellers_gateway.past import READ_AT_ONCE, Past, ask
+from tellers_gateway.replays import Replays
 from tellers_gateway.vouching import LOG, TALLIES, Vouching
 from tellers_runtime.archive.reading import ArchiveReader, Page
 from tellers_runtime.clock import rfc3339, utc_now
@@ -62,6 +63,12 @@ class Viewer(Protocol):
     def restart(self) -> None: ...
 
 
+class Feed(Protocol):
+    """One viewer's connection, whatever it is subscribed to."""
+
+    def end(self) -> None: ...
+
+
 class NotReady(Exception):
     """The hub knows no log yet."""
 
@@ -69,35 +76,43 @@ class NotReady(Exception):
 class Hub:
     """One log, one epoch at a time.
 
-    `trouble` says why running tallies are held; "" when all is well. `closing` is set
-    when the process stops.
+    When the process is to stop, `stopping` is set first (no feed may begin, those in
+    `feeds` are ended), then `closing` (whoever waits for news waits no longer).
     """
 
     def __init__(
         self, reader: LogReader, channel: TallyChannel, archive: ArchiveReader
     ) -> None:
         self.log: LogName = reader.log
-        self.trouble = "starting"
+        self._trouble = "starting"
+        self.feeds: set[Feed] = set()
         self.event_viewers: set[Viewer] = set()
         self.tally_viewers: set[Viewer] = set()
         self._reader = reader
         self._channel = channel
         self._archive = archive
         self.past = Past(reader, archive)
+        self._replays = Replays(self.log, self.past, archive)
         self._feed: TallyFeed | None = None
         self._tail = EventTail(0)
         self._bell = asyncio.Event()
         self._vouching = Vouching()
         self._place = "0-0"
+        self.stopping = False
         self.closing = False
 
     # What it knows
 
     @property
+    def trouble(self) -> str:
+        """Why running tallies are held, or why it is not ready; "" when all is well."""
+        return "the process is stopping" if self.stopping else self._trouble
+
+    @property
     def feed(self) -> TallyFeed:
         """The tallies. Raises NotReady before the first load."""
         if self._feed is None:
-            raise NotReady(self.trouble)
+            raise NotReady(self._trouble)
         return self._feed
 
     @property
@@ -109,6 +124,11 @@ class Hub:
     def head(self) -> int:
         """The seq of the last event known here."""
         return self._tail.head
+
+    @property
+    def tally_seq(self) -> int:
+        """The log is counted up to there, as far as is known here."""
+        return self._vouching.tally_seq
 
     async def news(self, seconds: float) -> bool:
         """Wait until something has changed; False when that time is over first."""
@@ -127,12 +147,17 @@ class Hub:
             if not await self.news(deadline - loop.time()):
                 return
 
+    def refuse_feeds(self) -> None:
+        """The process is about to stop: not ready, and nobody new is served a feed."""
+        self.stopping = True
+
     def close(self) -> None:
         """Wake whoever waits, to end."""
-        self.closing = True
-        self._ring()
+        self.stopping = self.closing = True
+        self.ring()
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Wake whoever waits for news."""
         bell, self._bell = self._bell, asyncio.Event()
         bell.set()
 
@@ -159,9 +184,7 @@ class Hub:
 
         The snapshot first: whatever is not in it was published, or will be.
         """
-        found = await asyncio.to_thread(
-            self._archive.snapshot, self.log, FINISHED_LOADED
-        )
+        found = await ask(self._archive.snapshot, self.log, FINISHED_LOADED)
         recent = await self._channel.recent()
         epoch = await self._reader.epoch()
         if found is None or epoch is None:
@@ -175,6 +198,9 @@ class Hub:
         same = self._feed is not None and self._feed.epoch == epoch
         if same and self.head > head:
             raise LogLost(f"it ends at {head}, {self.head} was shown")
+        await self.past.check_archived(position.seq)
+        if same:
+            await self._check_shown()
         published = [t for t in _decoded(recent.tallies) if t.epoch == epoch]
         complete = complete_after(position.seq, published)
         if same:
@@ -193,6 +219,17 @@ class Hub:
         self._offer(sorted([*archived, *published], key=lambda tally: tally.seq))
         for what in (LOG, TALLIES):
             self._hear(what)
+
+    async def _check_shown(self) -> None:
+        """Redis may have come back with an older copy of its file, and have grown again
+        since: what was shown last must still stand in its place."""
+        shown = self._tail.after(self.head - 1, 1)
+        if not shown:
+            return
+        for entry in await self._reader.range(self.head - 1, 1):
+            now = _logged(self.log, entry, self.epoch)
+            if now.frame.text != shown[0].frame.text:
+                raise LogLost(f"entry {self.head} is not the one that was shown")
 
     async def _load_tail(self, epoch: str, head: int) -> EventTail:
         """The newest events, up to the head: a reader that was here before must not
@@ -222,7 +259,7 @@ class Hub:
         for_all = b"".join(event.frame.message for event in events)
         for viewer in list(self.event_viewers):
             viewer.events(events, for_all)
-        self._ring()
+        self.ring()
 
     async def _follow_tallies(self) -> None:
         while True:
@@ -235,6 +272,7 @@ class Hub:
     def _offer(self, tallies: list[Tally]) -> None:
         updates = []
         for published in tallies:
+            self._replays.forget(published)
             update = self.feed.offer(published)
             if update is not None:
                 updates.append(update)
@@ -259,7 +297,7 @@ class Hub:
             elif viewer.roll_call in joined:
                 name = viewer.roll_call
                 viewer.updates(by_roll_call[name], joined[name])
-        self._ring()
+        self.ring()
 
     # Vouching
 
@@ -267,9 +305,9 @@ class Hub:
         self._vouching.hear(what, asyncio.get_running_loop().time())
 
     def _lose(self, trouble: str) -> None:
-        if trouble != self.trouble:
+        if trouble != self._trouble:
             logger.error("hub.trouble", log=str(self.log), why=trouble)
-        self.trouble = trouble
+        self._trouble = trouble
         self._vouching.lose()
 
     async def _watch(self, silent_seconds: float) -> None:
@@ -287,9 +325,9 @@ class Hub:
                 metrics.HELD.labels(str(self.log)).set(1 if reason else 0)
                 self._broadcast(self._feed.hold(held))
             if not reason:
-                self.trouble = ""
-            elif self.trouble == "":
-                self.trouble = reason
+                self._trouble = ""
+            elif self._trouble == "":
+                self._trouble = reason
 
     @property
     def vouches(self) -> bool:
@@ -313,7 +351,7 @@ class Hub:
     def _restart_viewers(self) -> None:
         for viewer in {*self.event_viewers, *self.tally_viewers}:
             viewer.restart()
-        self._ring()
+        self.ring()
 
     # Reading back
 
@@ -345,26 +383,23 @@ class Hub:
         updates = self.feed.after_seq(seq, roll_call)
         if updates is not None:
             return [update.frame for update in updates]
-        upto = self._vouching.tally_seq
-        if upto - seq > most:
+        if self._vouching.tally_seq - seq > most:
             return None
-        touched = await self.past.touched(seq, upto)
-        tallies = [
-            self.feed.shown(tally)
-            for name in touched
-            if roll_call in (None, name)
-            for tally in await self.past.tallies_of(name, self.epoch, seq, upto)
-        ]
-        tallies.sort(key=lambda tally: tally.seq)
-        return [
-            tally_frame(encode_tally(tally), self.epoch, tally.seq) for tally in tallies
-        ]
+        # The feed has all that follows this place; only what is before is read back,
+        # and that is the same for everybody who comes back in a storm.
+        later = self.feed.after_seq(self.feed.complete_after, roll_call) or []
+        earlier = await self._replays.frames_between(
+            self.feed, self._tail, seq, roll_call
+        )
+        return [*earlier, *(update.frame for update in later)]
+
+    async def tallies_of(self, roll_call: str, upto: int) -> list[Tally]:
+        """The tally of a roll call at each of its events up to a seq."""
+        return await self._replays.tallies_of(self.feed, roll_call, upto)
 
     async def page(self, phase: str | None, limit: int, before: int | None) -> Page:
         """A page of tallies, newest roll call first, each as fresh as it is here."""
-        page = await asyncio.to_thread(
-            self._archive.tallies, self.log, phase, limit, before
-        )
+        page = await ask(self._archive.tallies, self.log, phase, limit, before)
         fresh = (self._freshest(tally) for tally in page.tallies)
         return Page([t for t in fresh if phase in (None, t.phase)], page.next)
 
@@ -386,7 +421,7 @@ class Hub:
             return self.feed.shown(known.tally)
         if not _is_id(roll_call):
             return None  # nothing that a database need be asked, or could be
-        return await asyncio.to_thread(self._archive.tally, self.log, roll_call)
+        return await self._replays.ended(self.epoch, roll_call)
 
 
 def _decoded(texts: list[bytes]) -> list[Tally]:

@@ -1,5 +1,6 @@
 """The pages: static files, nothing from another host, a strict content policy."""
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ POLICY = (
     "form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+FRAMED = {**HEADERS, "Content-Security-Policy": POLICY.rpartition("'none'")[0] + "*"}
 
 router = APIRouter(include_in_schema=False)
 
 
-def _page(name: str) -> Response:
-    return FileResponse(WEB / name, headers=HEADERS)
+def _page(name: str, headers: Mapping[str, str] = HEADERS) -> Response:
+    return FileResponse(WEB / name, headers=headers)
 
 
 @router.get("/")
@@ -35,6 +37,36 @@ async def index() -> Response:
 async def board(chamber: str, roll_call: str) -> Response:
     """The hall's board; the page reads its address itself."""
     return _page("board.html")
+
+
+@router.get("/overlay/{chamber}/{roll_call}")
+async def overlay(chamber: str, roll_call: str) -> Response:
+    """The overlay for air; the page reads its address itself."""
+    return _page("overlay.html")
+
+
+@router.get("/embed/{chamber}/{roll_call}")
+async def embed(chamber: str, roll_call: str) -> Response:
+    """The tally for the frame of somebody else's page: no cookies, no storage."""
+    return _page("embed.html", FRAMED)
+
+
+@router.get("/elements/tellers-tally.v1.js")
+async def element() -> Response:
+    """The custom element `<tellers-tally>`. Its address is a promise; v1 only mends."""
+    return _page("element/tellers-tally.v1.js")
+
+
+@router.get("/verify")
+async def verify() -> Response:
+    """A certificate, verified in the browser; nothing comes back here."""
+    return _page("verify.html")
+
+
+@router.get("/status")
+async def status() -> Response:
+    """How fresh the feed is, and the signing key; painted from /status.json."""
+    return _page("status.html")
 
 
 @router.get("/docs")

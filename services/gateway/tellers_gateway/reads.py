@@ -8,25 +8,32 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from tellers_core.codec import LogName, decode
 from tellers_core.tally import Tally, encode_tally
+from tellers_gateway import asyncapi
 from tellers_gateway.detail import detail
 from tellers_gateway.hub import Hub
 from tellers_gateway.resume import MAX_SEQ
 from tellers_gateway.state import HubDep
+from tellers_gateway.words import Language
 from tellers_runtime.problems import HttpProblem
 
 router = APIRouter(tags=["reads"])
 CACHE = "public, s-maxage=1"
-Language = Literal["en", "fr", "es", "ru", "ar", "zh"]
 MAX_PAGE, MAX_EVENTS, MAX_WAIT = 100, 1000, 30.0
 
 _json = msgspec.json.Encoder().encode
 
 
-def _answer(body: bytes, etag: str, if_none_match: str | None) -> Response:
+def answer(
+    body: bytes,
+    etag: str,
+    if_none_match: str | None,
+    media_type: str = "application/json",
+) -> Response:
+    """The body with its validator, or 304 when the caller has it already."""
     headers = {"ETag": etag, "Cache-Control": CACHE}
     if if_none_match is not None and _matches(etag, if_none_match):
         return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type="application/json")
+    return Response(body, headers=headers, media_type=media_type)
 
 
 def _matches(etag: str, if_none_match: str) -> bool:
@@ -34,13 +41,14 @@ def _matches(etag: str, if_none_match: str) -> bool:
     return any(tag in (etag, "*") for tag in tags)
 
 
-def _etag(tally: Tally, variant: str = "") -> str:
+def etag_of(tally: Tally, variant: str = "") -> str:
+    """The strong validator of an answer that follows from this tally."""
     # A tally that is held is another answer than the same tally live.
     held = "-held" if tally.held else ""
     return f'"{tally.epoch}-{tally.seq}{held}{variant}"'
 
 
-async def _find(request: Request, hub: Hub, roll_call: str) -> tuple[Hub, Tally]:
+async def find(request: Request, hub: Hub, roll_call: str) -> tuple[Hub, Tally]:
     """The tally, among the chamber's roll calls or its rehearsals.
 
     An address that names a rehearsal shows it (its tally says `rehearsal`); only lists
@@ -56,6 +64,19 @@ async def _find(request: Request, hub: Hub, roll_call: str) -> tuple[Hub, Tally]
     )
 
 
+AsOf = Annotated[int | None, Query(ge=1, le=MAX_SEQ, description="As at this seq.")]
+
+
+async def find_as_of(
+    request: Request, hub: Hub, roll_call: str, seq: int | None
+) -> tuple[Hub, Tally]:
+    """The same, as it was at a place in the log; None: now."""
+    place, found = await find(request, hub, roll_call)
+    if seq is None:
+        return place, found
+    return place, await _as_of(place, roll_call, seq)
+
+
 async def _as_of(hub: Hub, roll_call: str, seq: int) -> Tally:
     if seq > hub.head:
         raise HttpProblem(
@@ -63,7 +84,7 @@ async def _as_of(hub: Hub, roll_call: str, seq: int) -> Tally:
             f"the log ends at {hub.head}",
             errors=[{"pointer": "/query/as_of", "detail": f"at most {hub.head}"}],
         )
-    tallies = await hub.past.tallies_of(roll_call, hub.epoch, 0, seq)
+    tallies = await hub.tallies_of(roll_call, seq)
     if not tallies:
         raise HttpProblem("unknown_roll_call", f"there was no {roll_call} at {seq}")
     return tallies[-1]
@@ -96,14 +117,15 @@ async def roll_call(
     hub: HubDep,
     roll_call: str,
     lang: Annotated[Language, Query(description="Language of names.")] = "en",
+    as_of: AsOf = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The tally with every vote, who is not voting, intentions and the result."""
-    place, tally = await _find(request, hub, roll_call)
+    place, tally = await find_as_of(request, hub, roll_call, as_of)
     entries = await place.past.events_of(roll_call, tally.seq)
     full = detail((decode(entry.body) for entry in entries), lang)
     body = encode_tally(tally)[:-1] + b"," + _json(full)[1:]
-    return _answer(body, _etag(tally, f"-{lang}"), if_none_match)
+    return answer(body, etag_of(tally, f"-{lang}"), if_none_match)
 
 
 @router.get("/v1/{chamber}/roll-calls/{roll_call}/tally", summary="The tally")
@@ -111,16 +133,12 @@ async def tally(
     request: Request,
     hub: HubDep,
     roll_call: str,
-    as_of: Annotated[
-        int | None, Query(ge=1, le=MAX_SEQ, description="As at this seq.")
-    ] = None,
+    as_of: AsOf = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The tally now, or as it was at a place in the log."""
-    place, found = await _find(request, hub, roll_call)
-    if as_of is not None:
-        found = await _as_of(place, roll_call, as_of)
-    return _answer(encode_tally(found), _etag(found), if_none_match)
+    _, found = await find_as_of(request, hub, roll_call, as_of)
+    return answer(encode_tally(found), etag_of(found), if_none_match)
 
 
 @router.get("/v1/{chamber}/events", summary="The log, from a place on")
@@ -144,3 +162,9 @@ async def events(
     return Response(
         _json(body), headers={"Cache-Control": CACHE}, media_type="application/json"
     )
+
+
+@router.get("/asyncapi.json", summary="The live feeds, machine-readable (AsyncAPI 3)")
+async def asyncapi_document() -> Response:
+    """The AsyncAPI document of the WebSocket."""
+    return Response(asyncapi.document(), media_type="application/json")

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from tellers_core.notes import MAX_SIGNATURES, BadNote, VerifierKey
 from tellers_runtime.settings import ArchiveSettings
 
 
@@ -16,15 +17,52 @@ class GatewaySettings(ArchiveSettings):
         default=10.0, description="Seconds a WebSocket may live without a subscription."
     )
     stalled_seconds: float = Field(
-        default=10.0,
+        default=5.0,
         description="Seconds a viewer may take nothing before it is let go (4413).",
     )
     buffer_bytes: int = Field(
         default=262_144,
         description="Bytes that may wait for a viewer before it gets only the newest.",
     )
+    drain_seconds: float = Field(
+        default=4.0,
+        ge=0,
+        description="Seconds over which a gateway that stops lets its viewers go. The "
+        "supervisor must be more patient by two; behind a balancer, 20 is kinder.",
+    )
+    reads_per_second: float = Field(
+        default=500.0,
+        ge=0,
+        description="HTTP reads a second of one address (IPv6: one /64), twice as many "
+        "at once; 429 beyond, 0: no limit. Files and monitoring are free, and so are "
+        "addresses of this machine.",
+    )
+    allowed_origins: str = Field(
+        default="*",
+        description="Origins whose pages may open a WebSocket, separated by commas "
+        "(`https://tally.example.org`); `*`: any, as the feed is public.",
+    )
+    webhooks_url: str = Field(
+        default="http://127.0.0.1:8003",
+        description="Where the webhooks service is, for the admin API.",
+    )
+    witnesses: str = Field(
+        default="",
+        description="Keys (vkeys, separated by commas) of those who may sign our "
+        "checkpoints too.",
+    )
     silent_seconds: float = Field(
         default=2.5,
         description="Seconds without word from log or tally service before the tallies "
         "of running roll calls are marked held.",
     )
+
+    @property
+    def witness_keys(self) -> list[VerifierKey]:
+        """The witnesses' keys. Raises BadNote when one is no key, or they are more
+        than a note has room for."""
+        texts = (text.strip() for text in self.witnesses.split(","))
+        keys = [VerifierKey.parse(text) for text in texts if text]
+        if len(keys) >= MAX_SIGNATURES:
+            raise BadNote(1, f"more than {MAX_SIGNATURES - 1} witnesses")
+        return keys

@@ -1,15 +1,16 @@
 """The WebSocket endpoint `tellers.v1`: subscribe, unsubscribe, errors, close codes."""
 
 import asyncio
+import re
 from collections.abc import Coroutine, Mapping
 from typing import Annotated
 
 import msgspec
 import structlog
-from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from fastapi import WebSocket, WebSocketDisconnect
 from msgspec import Meta, Struct
 from sqlalchemy.exc import DBAPIError
-from starlette.types import Message
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tellers_core.errors import Refused
 from tellers_gateway import metrics
@@ -18,7 +19,7 @@ from tellers_gateway.hub import Hub, NotReady
 from tellers_gateway.protocol import EXTENSION, FanoutProtocol
 from tellers_gateway.resume import MAX_SEQ, FeedName, Wish, begin, parse_seq
 from tellers_gateway.settings import GatewaySettings
-from tellers_gateway.state import hub_of, unavailable
+from tellers_gateway.state import check_origin, hub_of, restarting, unavailable
 from tellers_gateway.viewers import (
     Connection,
     EventSubscription,
@@ -38,7 +39,7 @@ QUERY_SUBSCRIPTION = 0
 WISHES = ("feed", "roll_call", "after", "epoch")
 AWAY = (NotReady, LogLost, *Unavailable, DBAPIError)
 
-router = APIRouter()
+_is_live = re.compile(r"/v1/(?P<chamber>[^/]+)/live").fullmatch
 logger = structlog.get_logger()
 
 
@@ -138,11 +139,31 @@ def _problem(error: Exception) -> HttpProblem:
             return unavailable()
 
 
-@router.websocket("/v1/{chamber}/live")
+class LiveSockets:
+    """Serves the WebSockets `/v1/{chamber}/live`, and leaves all else to the app.
+
+    Outside the framework, whose layers would be a dozen suspended coroutines a viewer
+    for as long as he watches, and most of the work of letting him in.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = _is_live(scope["path"]) if scope["type"] == "websocket" else None
+        if found is None:
+            await self._app(scope, receive, send)
+        else:
+            await live(WebSocket(scope, receive, send), found["chamber"])
+
+
 async def live(websocket: WebSocket, chamber: str) -> None:
     """Feeds of one chamber, as the contract's section 5 says."""
     try:
+        check_origin(websocket)
         hub = hub_of(websocket, chamber, websocket.query_params.get("rehearsal"))
+        if hub.stopping:
+            raise restarting()
     except HttpProblem as problem:
         await websocket.send_denial_response(problem.response())
         return
@@ -158,12 +179,14 @@ async def live(websocket: WebSocket, chamber: str) -> None:
         stalled_seconds=settings.stalled_seconds,
     )
     session = Session(hub, connection)
+    hub.feeds.add(connection)
     with metrics.VIEWERS.labels("websocket").track_inprogress():
         try:
             await _converse(websocket, session, connection, settings)
         except WebSocketDisconnect:
             return
         finally:
+            hub.feeds.discard(connection)
             session.end()
 
 
@@ -184,6 +207,7 @@ async def _converse(
             connection.control(error_frame(problem, QUERY_SUBSCRIPTION))
             await websocket.close(_close_code(problem), problem.detail[:120])
             return
+    connection.forget_handshake()
     hurry = asyncio.get_running_loop().call_later(
         settings.subscribe_seconds, _hurry, session, connection
     )

@@ -71,10 +71,16 @@ async def _stream(
 ) -> AsyncIterator[bytes]:
     with metrics.VIEWERS.labels("sse").track_inprogress():
         yield b"retry: %d\n\n" % random.randint(*RETRY_MS)
+        if hub.stopping:
+            return  # to an error status a browser would not come back
         yield beginning.subscribed(ONLY_SUBSCRIPTION).sse
         reader = _Reader(hub, wish, beginning)
-        async for chunk in reader.chunks(heartbeat_seconds):
-            yield chunk
+        hub.feeds.add(reader)
+        try:
+            async for chunk in reader.chunks(heartbeat_seconds):
+                yield chunk
+        finally:
+            hub.feeds.discard(reader)
 
 
 def _joined(frames: list[Frame]) -> bytes:
@@ -91,6 +97,12 @@ class _Reader:
         self._first = beginning.frames
         self._position = beginning.position
         self._number = beginning.number
+        self._is_ended = False
+
+    def end(self) -> None:
+        """The gateway stops: the browser connects again after its `retry`."""
+        self._is_ended = True
+        self._hub.ring()
 
     async def chunks(self, heartbeat_seconds: float) -> AsyncIterator[bytes]:
         """What was missed, `caught_up`, and then what comes, with heartbeats.
@@ -104,7 +116,7 @@ class _Reader:
         self._first = []
         told = False
         beat_at = now() + heartbeat_seconds
-        while not (self._hub.closing or self._is_void):
+        while not (self._hub.closing or self._is_ended or self._is_void):
             more, frames = await self._next()
             if self._is_void:
                 return

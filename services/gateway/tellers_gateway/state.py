@@ -1,7 +1,7 @@
 """What every route shares: the hubs and the settings."""
 
 from collections.abc import Mapping
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 from fastapi import Depends, Query
 from starlette.requests import HTTPConnection
@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from tellers_core.codec import LogName
 from tellers_gateway.hub import Hub
 from tellers_gateway.settings import GatewaySettings
+from tellers_runtime.archive.proofs import ProofReader
 from tellers_runtime.problems import HttpProblem
 
 Hubs = Mapping[LogName, Hub]
@@ -19,6 +20,7 @@ class State(TypedDict):
 
     hubs: Hubs
     settings: GatewaySettings
+    proofs: ProofReader
 
 
 def unavailable() -> HttpProblem:
@@ -26,6 +28,16 @@ def unavailable() -> HttpProblem:
     return HttpProblem(
         "log_unavailable",
         "the log cannot be read now; try again",
+        headers={"Retry-After": "1"},
+    )
+
+
+def restarting() -> HttpProblem:
+    """What a viewer is told who comes while the gateway stops."""
+    return HttpProblem(
+        "restarting",
+        "this gateway is being restarted; connect again",
+        status=503,
         headers={"Retry-After": "1"},
     )
 
@@ -45,11 +57,24 @@ def hub_of(connection: HTTPConnection, chamber: str, rehearsal: str | None) -> H
     return hub
 
 
+def check_origin(connection: HTTPConnection) -> None:
+    """Let pages of the allowed origins in, and programs, which have none.
+
+    Raises HttpProblem `forbidden`.
+    """
+    settings: GatewaySettings = connection.state.settings
+    allowed = {name.strip() for name in settings.allowed_origins.split(",")}
+    origin = connection.headers.get("Origin")
+    if origin is not None and not allowed & {"*", origin}:
+        raise HttpProblem("forbidden", "this origin may not open a feed here")
+
+
 def _hub(
     connection: HTTPConnection,
     chamber: str,
     rehearsal: Annotated[
-        str | None, Query(description="1: rehearsals instead of the real thing")
+        Literal["0", "1"] | None,
+        Query(description="1: rehearsals instead of the real thing"),
     ] = None,
 ) -> Hub:
     return hub_of(connection, chamber, rehearsal)
@@ -60,5 +85,11 @@ def _settings(connection: HTTPConnection) -> GatewaySettings:
     return settings
 
 
+def _proofs(connection: HTTPConnection) -> ProofReader:
+    proofs: ProofReader = connection.state.proofs
+    return proofs
+
+
 HubDep = Annotated[Hub, Depends(_hub)]
 SettingsDep = Annotated[GatewaySettings, Depends(_settings)]
+ProofsDep = Annotated[ProofReader, Depends(_proofs)]

@@ -59,6 +59,10 @@ class Connection:
         if not self.bare:
             self._socket.write(frame.message)
 
+    def forget_handshake(self) -> None:
+        """What was asked for in the request has been read."""
+        self._socket.forget_handshake()
+
     async def room(self) -> None:
         """Wait until the viewer has taken most of what waits for it.
 
@@ -87,6 +91,10 @@ class Connection:
         if frame is not self._last_heartbeat and not self.full:
             self._last_heartbeat = frame
             self.control(frame)
+
+    def end(self) -> None:
+        """The gateway stops: the viewer connects again, to another or to its heir."""
+        self.let_go(RESTART, "the gateway restarts")
 
     def let_go(self, code: int, reason: str) -> None:
         """Close now."""

@@ -32,7 +32,7 @@ def main() -> None:
 async def _main(settings: IngestSettings) -> None:
     sock = listen(settings.host, settings.ingest_port)
     await _wait_for_redis(settings.redis_url)
-    await serve(create_app(settings), sock)
+    await serve(create_app(settings), sock, limits=settings.limits)
 
 
 async def _wait_for_redis(url: str) -> None:

@@ -9,19 +9,30 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from starlette.types import ASGIApp
 
+from tellers_ingest.auth import Gate
 from tellers_ingest.handler import Recorder
+from tellers_ingest.naming import Named
 from tellers_ingest.openapi import IngestApp
 from tellers_ingest.routes import router
 from tellers_ingest.settings import IngestSettings
-from tellers_runtime import keys, problems
+from tellers_runtime import keys, outermost, problems
 from tellers_runtime.clock import Clock, utc_now
 from tellers_runtime.health import Readiness, health_router
-from tellers_runtime.log import LogLost, LogWriter, connect_writer
+from tellers_runtime.log import LogLost, LogWriter, NotReplicated, connect_writer
 from tellers_runtime.problems import HttpProblem
 from tellers_runtime.tokens import TokenStore
 
 logger = structlog.get_logger()
+
+# Nothing here is a page, and no answer is anybody else's.
+HEADERS = {
+    **outermost.HEADERS,
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 
 
 class State(TypedDict):
@@ -29,7 +40,7 @@ class State(TypedDict):
 
     redis: Redis
     recorder: Recorder
-    tokens: TokenStore
+    gate: Gate
     chambers: frozenset[str]
 
 
@@ -39,17 +50,24 @@ def create_app(settings: IngestSettings, clock: Clock = utc_now) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         redis = connect_writer(settings.redis_url, "tellers-ingest")
-        recorder = Recorder(LogWriter(redis), clock)
+        writer = LogWriter(redis, settings.replicas, settings.replica_timeout_ms)
+        recorder = Recorder(writer, clock)
         yield {
             "redis": redis,
             "recorder": recorder,
-            "tokens": TokenStore(redis),
+            "gate": Gate(TokenStore(redis), settings),
             "chambers": frozenset(log.chamber for log in settings.logs),
         }
         await recorder.drain()
         await redis.aclose()
 
-    app = IngestApp(
+    class _Ingest(IngestApp):
+        def build_middleware_stack(self) -> ASGIApp:
+            inner = super().build_middleware_stack()
+            answering = outermost.AnswerHeaders(Named(inner), HEADERS)
+            return outermost.behind(settings.trusted_proxies, answering)
+
+    app = _Ingest(
         title="Tellers ingest",
         summary="Records votes: commands in, events out.",
         lifespan=lifespan,
@@ -89,9 +107,14 @@ def _readiness(
 async def _unavailable(request: Request, error: Exception) -> Response:
     """Nothing was recorded, or it is not known: the same key may be sent again."""
     logger.error("log.unavailable", path=request.url.path, why=str(error))
+    why = (
+        "the outcome is unknown, too few replicas answered"
+        if isinstance(error, NotReplicated)
+        else "the log cannot be reached or is not whole"
+    )
     problem = HttpProblem(
         "log_unavailable",
-        "the log cannot be reached or is not whole; try again with the same key",
+        f"{why}; try again with the same key",
         headers={"Retry-After": "1"},
     )
     return problem.response()

@@ -9,13 +9,16 @@ from starlette.requests import ClientDisconnect
 from tellers_core.errors import UnknownChamber
 from tellers_core.roll_call import Command
 from tellers_ingest import headers
+from tellers_ingest.auth import address_of
 from tellers_ingest.cache import Place
-from tellers_ingest.handler import Asked, Recorder
+from tellers_ingest.handler import Asked, Recorder, Sender
 from tellers_runtime.problems import HttpProblem
 from tellers_runtime.tokens import Token
 
-# A batch of all 193 delegations is some 10 KiB.
+# A batch of all 193 delegations is some 10 KiB, and so is a roll call with 193 reasons
+# to be barred; every other command is a line.
 MAX_BODY_BYTES = 256 * 1024
+MAX_COMMAND_BYTES = 16 * 1024
 JSON = "application/json"
 
 
@@ -30,10 +33,11 @@ class Arrival(NamedTuple):
     async def answer(self, roll_call: str, command: Command) -> Response:
         """Have the command recorded, and answer."""
         recorder: Recorder = self.request.state.recorder
+        token = self.token
         asked = Asked(
             Place(self.chamber, roll_call),
             command,
-            self.token.id,
+            Sender(token.id, token.name, address_of(self.request)),
             headers.idempotency(self.request, self.chamber, self.body),
             headers.if_match(self.request.headers),
         )
@@ -43,31 +47,35 @@ class Arrival(NamedTuple):
 
 
 async def arrive(
-    request: Request, token: Token, chamber: str, *media_types: str
+    request: Request,
+    token: Token,
+    chamber: str,
+    *media_types: str,
+    most: int = MAX_COMMAND_BYTES,
 ) -> Arrival:
     """The request with its body. A body without a media type is taken for JSON.
 
     Raises UnknownChamber, or HttpProblem when the body is too large or of another type
-    than these (JSON, when none are given).
+    than these (JSON, when none are given). `most`: bytes that it may have.
     """
     if chamber not in request.state.chambers:
         raise UnknownChamber(f"there is no chamber {chamber[:40]!r} here")
-    body = await _body(request)
+    body = await _body(request, most)
     sent, allowed = headers.media_type(request.headers), media_types or (JSON,)
     if body and sent and sent not in allowed:
         raise _unsupported(f"Content-Type: allowed: {', '.join(allowed)}")
     return Arrival(request, token, chamber, body)
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most: int) -> bytes:
     if request.headers.get("content-encoding", "identity") != "identity":
         raise _unsupported("Content-Encoding: send the body as it is")
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                detail = f"the body has more than {MAX_BODY_BYTES} bytes"
+            if len(body) > most:
+                detail = f"the body has more than {most} bytes"
                 raise HttpProblem("bad_request", detail, status=413)
     except ClientDisconnect as gone:  # nobody reads the answer
         raise HttpProblem("bad_request", "the body is incomplete", status=400) from gone

@@ -65,7 +65,7 @@ class Cache:
         if kept is None:
             self.put(place, after if after.version == len(events) else None)
             return
-        if kept.version >= after.version:
+        if kept.version >= after.version or kept.epoch != after.epoch:
             return  # it was read again meanwhile
         state = after.roll_call
         if kept is not before:
@@ -74,5 +74,5 @@ class Cache:
             except CorruptHistory:  # it lags behind too far for these events
                 self.put(place, None)
                 return
-        _, version, seq = after if after.version == kept.version + len(events) else kept
-        self.put(place, Loaded(state, version, seq))
+        newest = after if after.version == kept.version + len(events) else kept
+        self.put(place, newest._replace(roll_call=state))

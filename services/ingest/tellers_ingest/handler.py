@@ -47,13 +47,21 @@ class Idempotency(NamedTuple):
     fingerprint: str
 
 
+class Sender(NamedTuple):
+    """Who sent a command, for the audit trail: the token's id and name, and the address
+    it came from. No event has any of it."""
+
+    token: str
+    name: str
+    address: str
+
+
 class Asked(NamedTuple):
-    """A command as it arrived; `token` is the id of who sent it, `if_match` the version
-    that the sender saw."""
+    """A command as it arrived; `if_match` is the version that the sender saw."""
 
     place: Place
     command: Command
-    token: str
+    sender: Sender
     idempotency: Idempotency | None = None
     if_match: int | None = None
 
@@ -99,6 +107,8 @@ class Recorder:
         finally:
             self._running -= 1
             metrics.COMMANDS.labels(type(asked.command).__name__, outcome).inc()
+            if outcome != "appended":  # which is logged with its seq
+                _log("command.answered", asked, outcome=outcome)
 
     async def faults(self, place: Place, votes: CastVotes) -> tuple[Problem, ...]:
         """What the rules have against these votes, for a batch that is bad anyway."""
@@ -142,6 +152,7 @@ class Recorder:
             if not fresh:
                 return None
             answer = await self._given_before(asked)
+            await self._writer.settled()
             if answer is None:
                 raise
             return answer, "replayed"
@@ -149,6 +160,7 @@ class Recorder:
             return None
         outcome = "appended" if events else "unchanged"
         if seen and not events and not asked.idempotency and asked.if_match is None:
+            await self._writer.settled()
             shown = view(*asked.place, seen.roll_call)
             return unchanged(shown, seen.seq, seen.version), outcome
         match await self._append(asked, seen, events):
@@ -204,9 +216,12 @@ class Recorder:
             result = await self._writer.append(append)
             metrics.APPEND_SECONDS.observe(perf_counter() - begun)
             if events and isinstance(result, Appended):
-                after = Loaded(state, result.version, result.seq)
+                epoch = seen.epoch if seen else ""
+                after = Loaded(state, result.version, result.seq, epoch)
                 self._cache.absorb(asked.place, seen, after, events)
-                _log(asked, after, events)
+                names = [wire_name(event) for event in events]
+                seq, version = after.seq, after.version
+                _log("command.appended", asked, seq=seq, version=version, events=names)
             return result
 
         task = asyncio.create_task(carry_out())
@@ -230,13 +245,16 @@ def _later(code: str, detail: str) -> HttpProblem:
     return HttpProblem(code, detail, headers={"Retry-After": "1"})
 
 
-def _log(asked: Asked, after: Loaded, events: Sequence[Event]) -> None:
+def _log(what: str, asked: Asked, **more: object) -> None:
+    """A line of the audit trail: who, from where, what, and what came of it (ADR 16).
+
+    What was so before and after is in the events, at `seq`.
+    """
     logger.info(
-        "command.appended",
+        what,
         chamber=asked.place.chamber,
         roll_call=asked.place.roll_call,
-        seq=after.seq,
-        version=after.version,
-        events=[wire_name(event) for event in events],
-        token=asked.token,
+        command=type(asked.command).__name__,
+        **more,
+        **asked.sender._asdict(),
     )

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from tellers_ingest import models
 from tellers_ingest.answers import CommandAnswer
-from tellers_runtime.problems import MEDIA_TYPE
+from tellers_runtime.openapi import with_problems
 
 _REF = "#/components/schemas/"
 _BODIES: tuple[type[BaseModel], ...] = (
@@ -41,17 +41,6 @@ _REFUSALS = {
     429: "`too_many_requests`",
     503: "`log_unavailable`: nothing was recorded, or the same key may be sent again",
 }
-
-
-class Problem(BaseModel):
-    """RFC 9457; `code` is stable."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[dict[str, str | int]] = []
 
 
 class Described(TypedDict):
@@ -83,9 +72,6 @@ def described(
     }
     if created:
         responses[201] = {"description": "Recorded", **answer}
-    problem = {"content": {MEDIA_TYPE: {"schema": _ref("Problem")}}}
-    for status, description in _REFUSALS.items():
-        responses[status] = {"description": description, **problem}
     optional = body in (models.NothingBody, models.CloseBody)
     extra = {
         "requestBody": {"content": content, "required": not optional},
@@ -138,10 +124,10 @@ class IngestApp(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The document, made once."""
         if self.openapi_schema is None:
-            components = super().openapi().setdefault("components", {})
-            documents: list[type[BaseModel]] = [*_BODIES, Problem]
+            document = with_problems(super().openapi(), _REFUSALS)
+            components = document.setdefault("components", {})
             _, bodies = models_json_schema(
-                [(model, "validation") for model in documents],
+                [(model, "validation") for model in _BODIES],
                 ref_template=_REF + "{model}",
             )
             _, answers = msgspec.json.schema_components(

@@ -25,7 +25,7 @@ from tellers_core.roll_call import (
     WithdrawVote,
 )
 from tellers_ingest import batch
-from tellers_ingest.arrival import JSON, arrive
+from tellers_ingest.arrival import JSON, MAX_BODY_BYTES, arrive
 from tellers_ingest.auth import Presiding, Recording
 from tellers_ingest.cache import Place
 from tellers_ingest.handler import Recorder
@@ -70,7 +70,7 @@ async def cast_vote(
 
 @router.post(ROLL_CALLS, **described("Schedule a roll call", NewRollCall, created=True))
 async def schedule(request: Request, token: Presiding, chamber: ChamberId) -> Response:
-    arrival = await arrive(request, token, chamber)
+    arrival = await arrive(request, token, chamber, most=MAX_BODY_BYTES)
     body = parse(NewRollCall, arrival.body)
     assembly = chamber_of(chamber, today())
     if assembly is None:
@@ -155,7 +155,7 @@ async def withdraw_vote(
 async def cast_votes(
     request: Request, token: Recording, chamber: ChamberId, roll_call: RollCallId
 ) -> Response:
-    arrival = await arrive(request, token, chamber, *batch.READERS)
+    arrival = await arrive(request, token, chamber, *batch.READERS, most=MAX_BODY_BYTES)
     votes, problems = batch.read(media_type(request.headers) or JSON, arrival.body)
     if problems:
         recorder: Recorder = request.state.recorder

@@ -2,6 +2,7 @@
 
     roll      the scheduled event, JSON (its rule is the first one)
     phase, rule, version, seq
+    epoch     of the log when it was restored; absent in a log that never was
     v:FRA     a recorded vote
     i:FRA     an intention, JSON
 
@@ -46,11 +47,16 @@ ABSENT = ""
 
 
 class Loaded(NamedTuple):
-    """A roll call as last seen, with its version and the seq of its last event."""
+    """A roll call as last seen, with its version and the seq of its last event.
+
+    `epoch` tells one restored log from the one that was seen before: versions may
+    repeat, with other votes.
+    """
 
     roll_call: RollCall
     version: int
     seq: int
+    epoch: str = ABSENT
 
 
 def _json(value: object) -> str:
@@ -91,7 +97,11 @@ def guards(seen: Loaded | None, command: Command) -> dict[str, str]:
     if seen is None:
         return {"version": ABSENT}
     state = seen.roll_call
-    resting = {"phase": str(state.phase), "rule": _json(state.rule)}
+    resting = {
+        "phase": str(state.phase),
+        "rule": _json(state.rule),
+        "epoch": seen.epoch,
+    }
     match command:
         case CastVote(delegation) | WithdrawVote(delegation):
             resting[f"v:{delegation}"] = state.votes.get(delegation, ABSENT)
@@ -137,4 +147,5 @@ def load(fields: Mapping[bytes, bytes]) -> Loaded | None:
         answers.count(Vote.ABSTAIN),
         intentions=intentions,
     )
-    return Loaded(state, int(fields[b"version"]), int(fields[b"seq"]))
+    epoch = fields.get(b"epoch", b"").decode()
+    return Loaded(state, int(fields[b"version"]), int(fields[b"seq"]), epoch)

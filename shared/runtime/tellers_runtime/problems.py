@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from tellers_core.errors import AnnouncedMismatch, BadRequest, Refused
 
@@ -46,6 +47,7 @@ STATUS: Mapping[str, int] = {
     "internal_error": 500,
 }
 
+METHOD_NOT_ALLOWED = 405
 _CODE_OF_STATUS = {
     404: "not_found",
     405: "method_not_allowed",
@@ -137,6 +139,14 @@ def of_validation(errors: list[dict[str, Any]]) -> HttpProblem:
     return HttpProblem("bad_request", "the request is not valid", errors=listed)
 
 
+def _methods(app: FastAPI, request: Request) -> Iterable[str]:
+    """What may be done at this path."""
+    for method in ("DELETE", "GET", "PATCH", "POST", "PUT"):
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in app.router.routes):
+            yield method
+
+
 def install(app: FastAPI) -> None:
     """Make every error of this app a problem document."""
 
@@ -153,11 +163,13 @@ def install(app: FastAPI) -> None:
         return of_validation(list(error.errors())).response()
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> Response:
-        code = _CODE_OF_STATUS.get(error.status_code, "bad_request")
-        problem = HttpProblem(
-            code, str(error.detail), status=error.status_code, headers=error.headers
-        )
+    async def _http(request: Request, error: HTTPException) -> Response:
+        status, headers = error.status_code, error.headers
+        if status == METHOD_NOT_ALLOWED:
+            # Of a path with several routes, Starlette names the first one's methods.
+            headers = {"Allow": ", ".join(_methods(app, request))}
+        code = _CODE_OF_STATUS.get(status, "bad_request")
+        problem = HttpProblem(code, str(error.detail), status=status, headers=headers)
         return problem.response()
 
     @app.exception_handler(Exception)

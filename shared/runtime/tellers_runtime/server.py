@@ -5,6 +5,7 @@ of leaving a server that answers without it.
 """
 
 import asyncio
+import functools
 import signal
 import socket
 import sys
@@ -13,6 +14,15 @@ from collections.abc import Callable, Coroutine, Sequence
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from tellers_runtime.connections import (
+    Doors,
+    GuardedProtocol,
+    GuardedWebSocket,
+    Limits,
+    fitting,
+)
 
 Background = Callable[[], Coroutine[None, None, None]]
 
@@ -35,24 +45,20 @@ async def serve(
     app: FastAPI,
     sock: socket.socket,
     background: Sequence[Background] = (),
-    ws: type[asyncio.Protocol] | str = "none",
-    stopping: Callable[[], Coroutine[None, None, None]] | None = None,
+    *,
+    limits: Limits,
+    ws: type[GuardedWebSocket] | None = None,
+    stopping: Background | None = None,
+    grace_seconds: int = 5,
 ) -> None:
     """Serve until SIGTERM or SIGINT, with `background` running beside the server.
 
-    `stopping` runs before the server stops accepting, to say goodbye to viewers.
+    Args:
+        limits: what is granted to those who connect.
+        stopping: runs before the server stops accepting, to say goodbye to viewers.
+        grace_seconds: for the requests that are being answered then.
     """
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        ws=ws,
-        ws_per_message_deflate=False,  # costs 6 x the CPU and 40 KiB a viewer
-        ws_max_size=4096,
-        timeout_graceful_shutdown=5,
-        backlog=4096,
-        server_header=False,
-    )
+    config = configuration(app, limits, ws, grace_seconds)
     server = uvicorn.Server(config)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -69,6 +75,30 @@ async def serve(
         await serving
         for task in (*tasks, waiting):
             task.cancel()
+
+
+def configuration(
+    app: ASGIApp,
+    limits: Limits,
+    ws: type[GuardedWebSocket] | None = None,
+    grace_seconds: int = 5,
+) -> uvicorn.Config:
+    """How every service of ours is served by uvicorn."""
+    doors = Doors(fitting(limits))
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        # Any callable that makes a protocol will do; uvicorn's types ask for a class.
+        http=functools.partial(GuardedProtocol, doors=doors),  # type: ignore[arg-type]
+        ws="none" if ws is None else ws,
+        proxy_headers=False,  # uvicorn believes all of this machine; see outermost.py
+        ws_per_message_deflate=False,  # costs 6 x the CPU and 40 KiB a viewer
+        ws_max_size=4096,
+        timeout_graceful_shutdown=grace_seconds,
+        backlog=4096,
+        server_header=False,
+    )
 
 
 async def _serve(server: uvicorn.Server, sock: socket.socket) -> None:

@@ -5,11 +5,20 @@ Read once at start from the environment, prefix `TELLERS_`, then frozen.
 """
 
 from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote, urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tellers_core.codec import LogName
+from tellers_runtime.connections import Limits
+from tellers_runtime.outermost import proxies
+
+
+def _listed(text: str) -> str:
+    proxies(text)
+    return text
 
 
 class ServiceSettings(BaseSettings):
@@ -20,6 +29,11 @@ class ServiceSettings(BaseSettings):
     redis_url: str = Field(
         default="redis://127.0.0.1:8009/0", description="Where the log is."
     )
+    redis_password_file: Path | None = Field(
+        default=None,
+        description="File with the password of the user in TELLERS_REDIS_URL "
+        "(`redis://tellers-ingest@host:6379/0`), so that no secret is in it.",
+    )
     data_dir: Path = Field(
         default=Path("data"), description="Folder of everything this machine keeps."
     )
@@ -28,12 +42,73 @@ class ServiceSettings(BaseSettings):
     chambers: str = Field(
         default="ga,sc", description="Chambers served, separated by commas."
     )
+    max_connections: int = Field(
+        default=10_000,
+        ge=1,
+        description="Connections open at once in one process; 503 beyond. Never more "
+        "than the process may open files.",
+    )
+    max_connections_per_address: int = Field(
+        default=1_000,
+        ge=1,
+        description="Connections open at once from one address (IPv6: one /64); 429 "
+        "beyond. A press room is behind one address, and so is a proxy; addresses of "
+        "this machine are not counted.",
+    )
+    request_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="Seconds in which a request, head and body, must have come; 408 "
+        "after that.",
+    )
+
+    trusted_proxies: Annotated[str, AfterValidator(_listed)] = Field(
+        default="",
+        description="Addresses and networks of proxies whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed, separated by commas.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_password(cls, values: dict[str, Any]) -> dict[str, Any]:
+        file = values.get("redis_password_file")
+        if not file:
+            return values
+        url = values.get("redis_url")
+        if not url:
+            raise ValueError("TELLERS_REDIS_PASSWORD_FILE needs TELLERS_REDIS_URL")
+        return {**values, "redis_url": with_password(url, Path(file))}
+
+    @property
+    def limits(self) -> Limits:
+        """What the server grants to those who connect."""
+        return Limits(
+            self.max_connections,
+            self.max_connections_per_address,
+            self.request_seconds,
+        )
 
     @property
     def logs(self) -> list[LogName]:
         """Every log of these chambers: the real one and that of rehearsals."""
         names = [name.strip() for name in self.chambers.split(",") if name.strip()]
         return [LogName(name, kind) for name in names for kind in (False, True)]
+
+
+def with_password(url: str, file: Path) -> str:
+    """The URL with the password in the file. Raises ValueError."""
+    try:
+        password = file.read_text().strip()
+    except OSError as error:
+        raise ValueError(f"cannot read {file}: {error.strerror}") from error
+    parts = urlsplit(url)
+    identity, _, place = parts.netloc.rpartition("@")
+    user, _, given = identity.partition(":")
+    quoted = quote(password, safe="")
+    # The same is there when a command hands on what it has read itself.
+    if given not in ("", quoted):
+        raise ValueError("there is another password in the URL than in the file")
+    return parts._replace(netloc=f"{user}:{quoted}@{place}").geturl()
 
 
 class ArchiveSettings(ServiceSettings):

@@ -2,7 +2,8 @@
 
 A token reads `tlr_<id>_<secret>`; the id is public and finds the record, the secret is
 compared in constant time. High entropy needs no slow hash. Records live in Redis, so
-every ingest process sees a revocation within `CACHE_SECONDS`.
+every ingest process sees a revocation within `CACHE_SECONDS`. Any number may be alive
+at once: to change a token, make the new one, and revoke the old when it is unused.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
+from datetime import timedelta
 from enum import StrEnum
 
 import msgspec
@@ -17,7 +19,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from tellers_runtime import keys
-from tellers_runtime.clock import rfc3339, utc_now
+from tellers_runtime.clock import Clock, rfc3339, utc_now
 
 CACHE_SECONDS = 2.0
 PREFIX = "tlr"
@@ -27,22 +29,27 @@ class Scope(StrEnum):
     """What a token may do.
 
     record: votes and intentions. preside: schedule, open, lock, close, annul, rules.
-    admin: everything.
+    webhooks: subscribers' endpoints. admin: everything.
     """
 
     RECORD = "record"
     PRESIDE = "preside"
+    WEBHOOKS = "webhooks"
     ADMIN = "admin"
 
 
 class Token(Struct, frozen=True):
-    """A token as kept: never the secret, only its SHA-256 in hex."""
+    """A token as kept: never the secret, only its SHA-256 in hex.
+
+    `expires`: when it ends by itself (RFC 3339); None when it does not.
+    """
 
     id: str
     name: str
     scopes: tuple[Scope, ...]
     secret_sha256: str
     created: str
+    expires: str | None = None
 
     def allows(self, scope: Scope) -> bool:
         """Whether this token may do what needs `scope`."""
@@ -56,15 +63,24 @@ def _digest(secret: str) -> str:
 class TokenStore:
     """Creates, lists, revokes and verifies tokens."""
 
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: "Redis", clock: Clock = utc_now) -> None:
         self._redis = redis
+        self._clock = clock
         self._cache: dict[str, tuple[float, Token | None]] = {}
 
-    async def create(self, name: str, scopes: Sequence[Scope]) -> str:
+    async def create(
+        self, name: str, scopes: Sequence[Scope], lifetime: timedelta | None = None
+    ) -> str:
         """Make a token and return it in clear: the only time anybody sees it."""
         token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        now = self._clock()
         token = Token(
-            token_id, name, tuple(scopes), _digest(secret), rfc3339(utc_now())
+            token_id,
+            name,
+            tuple(scopes),
+            _digest(secret),
+            rfc3339(now),
+            rfc3339(now + lifetime) if lifetime else None,
         )
         await self._redis.hset(keys.TOKENS, token_id, msgspec.json.encode(token))
         return f"{PREFIX}_{token_id}_{secret}"
@@ -88,8 +104,11 @@ class TokenStore:
         token = await self._find(token_id)
         if token is None:
             return None
-        right = hmac.compare_digest(token.secret_sha256, _digest(secret))
-        return token if right else None
+        if not hmac.compare_digest(token.secret_sha256, _digest(secret)):
+            return None
+        # All times are in UTC and equally long: their order as text is theirs.
+        ended = token.expires is not None and token.expires <= rfc3339(self._clock())
+        return None if ended else token
 
     async def _find(self, token_id: str) -> Token | None:
         now = asyncio.get_running_loop().time()

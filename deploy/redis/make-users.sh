@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Makes the users of Redis (7.0 or newer), each with the least rights its work needs:
+#
+#   make-users.sh DIRECTORY
+#
+# writes DIRECTORY/users.acl, for `aclfile` in redis.conf, and a password a user in
+# DIRECTORY/<user>.password, for TELLERS_REDIS_PASSWORD_FILE. The ACL file has only the
+# passwords' SHA-256. Run again it makes new ones; `ACL LOAD` takes them into use.
+#
+#   user               is for                          TELLERS_REDIS_URL
+#   tellers-ingest     the ingest service              redis://tellers-ingest@host:6379/0
+#   tellers-tally      the tally service               redis://tellers-tally@host:6379/0
+#   tellers-gateway    the gateway: it only reads      redis://tellers-gateway@host:6379/0
+#   tellers-webhooks   webhooks: it reads tokens only  redis://tellers-webhooks@host:6379/0
+#   tellers-operator   tokens, restore, backup         redis://tellers-operator@host:6379/0
+#
+# Nobody may trim the log, delete it, or empty the database. The keys are those of
+# shared/runtime/tellers_runtime/keys.py.
+set -euo pipefail
+umask 077
+directory=${1:?usage: make-users.sh DIRECTORY}
+mkdir -p "$directory"
+
+# A new password for the user, into its file; its SHA-256 to the output.
+password() {
+    local file="$directory/$1.password" secret
+    secret=$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
+    printf '%s\n' "$secret" >"$file.new"
+    mv "$file.new" "$file"
+    printf '%s' "$secret" | sha256sum | cut -d' ' -f1
+}
+
+# A key of every chamber, and that of its log of rehearsals: `%R~` reads, `%RW~` both.
+of_logs() { printf '%s~tellers:{*}:%s %s~tellers:{*}:rehearsal:%s' "$1" "$2" "$1" "$2"; }
+
+user() {
+    local name=$1
+    shift
+    echo "user $name on #$(password "$name") resetkeys resetchannels -@all $connect $*"
+}
+
+connect="+ping +hello +info +client|setname"
+
+{
+    echo "user default off resetkeys resetchannels -@all"
+    user tellers-ingest \
+        "$(of_logs %RW events)" "$(of_logs %RW meta)" \
+        "%RW~tellers:{*}:roll-call:* %RW~tellers:{*}:idem:* %R~tellers:tokens" \
+        "&tellers:written" \
+        "+evalsha +eval +script|load +get +set +hget +hmget +hgetall +hset +hdel" \
+        "+xadd +xinfo|stream +publish +wait"
+    user tellers-tally \
+        "$(of_logs %R events)" "$(of_logs %RW meta)" "$(of_logs %RW tallies)" \
+        "+xread +xrange +hget +hmget +hsetnx +xadd"
+    user tellers-gateway \
+        "$(of_logs %R events)" "$(of_logs %R meta)" "$(of_logs %R tallies)" \
+        "+xread +xrange +hget +hmget"
+    user tellers-webhooks "%R~tellers:tokens +hget"
+    # What may be deleted is what a restore puts aside or makes anew, never a log.
+    user tellers-operator \
+        "~tellers:* &tellers:written" \
+        "+get +set +pttl +exists +scan +hget +hmget +hgetall +hset +hsetnx +hdel" \
+        "+xadd +xlen +xread +xrange +xinfo|stream +rename +publish" \
+        "+multi +exec +discard +watch +unwatch" \
+        "(+del +unlink $(of_logs "" meta) $(of_logs "" tallies) ~tellers:{*}:*:restoring" \
+        "~tellers:{*}:roll-call:* ~tellers:{*}:idem:*)"
+} >"$directory/users.acl.new"
+mv "$directory/users.acl.new" "$directory/users.acl"

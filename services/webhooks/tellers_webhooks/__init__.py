@@ -1,0 +1,1 @@
+"""Delivers events and tallies, signed, to the endpoints that subscribers registered."""

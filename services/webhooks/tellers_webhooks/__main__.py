@@ -1,0 +1,74 @@
+"""`python -m tellers_webhooks`: read settings, follow the archive, deliver."""
+
+import ssl
+import sys
+
+from tellers_runtime import logs
+from tellers_runtime.archive.engine import open_engine
+from tellers_runtime.clock import utc_now
+from tellers_runtime.log import connect
+from tellers_runtime.server import listen, run, serve
+from tellers_runtime.tokens import TokenStore
+from tellers_webhooks.app import create_app
+from tellers_webhooks.courier import Couriers
+from tellers_webhooks.endpoints import Endpoints
+from tellers_webhooks.follower import Follower
+from tellers_webhooks.guard import Guard, GuardedBackend
+from tellers_webhooks.planner import Planner
+from tellers_webhooks.queue import Queue
+from tellers_webhooks.sender import Sender
+from tellers_webhooks.settings import WebhooksSettings
+from tellers_webhooks.state import Desk
+from tellers_webhooks.vault import BadKey, Vault, load_vault
+
+
+async def _main(settings: WebhooksSettings, vault: Vault) -> None:
+    sock = listen(settings.host, settings.webhooks_port)
+    engine = open_engine(settings.archive_url)
+    redis = connect(settings.redis_url, "tellers-webhooks")
+    guard = Guard(
+        allow_http=settings.webhooks_allow_http,
+        allow_loopback=settings.webhooks_allow_loopback,
+    )
+    tls = ssl.create_default_context()
+    endpoints = Endpoints(engine, vault, settings.webhooks_max_endpoints)
+    queue = Queue(engine)
+    couriers = Couriers(endpoints, queue, lambda: Sender(GuardedBackend(guard), tls))
+    planner = Planner(engine, settings.logs)
+    follower = Follower(planner, couriers.wake)
+    desk = Desk(
+        tuple(settings.logs),
+        TokenStore(redis),
+        endpoints,
+        queue,
+        planner,
+        follower,
+        couriers,
+        guard,
+        utc_now,
+    )
+    try:
+        await serve(
+            create_app(desk),
+            sock,
+            [follower.run, couriers.run],
+            limits=settings.limits,
+        )
+    finally:
+        await redis.aclose()
+        engine.dispose()
+
+
+def main() -> None:
+    """The process."""
+    settings = WebhooksSettings()
+    logs.configure("webhooks", settings.log_level)
+    try:
+        vault = load_vault(settings.webhooks_key_file, settings.data_dir)
+    except BadKey as error:
+        sys.exit(str(error))
+    run(_main(settings, vault))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Every operation of both OpenAPI documents, and what it needs.
+
+A new one must be entered here: `test_scopes.py` compares these tables with the
+documents.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tellers_runtime.tokens import Scope
+
+VOTES = "/es-11-1/votes"
+WISH = {"delegation": "FRA", "vote": "yes"}
+ANNOUNCED = {"yes": 0, "no": 0, "abstain": 0}
+NEW = {"id": "x", "title": "T", "rule": "simple"}
+FRACTION = {"fraction": "2/3", "of": "members"}
+
+
+class Command(NamedTuple):
+    """A command: below `/v1/{chamber}/roll-calls`, a body that is right, the scope."""
+
+    method: str
+    path: str
+    body: Mapping[str, object] | None
+    scope: Scope
+
+
+COMMANDS = [
+    Command("POST", "", NEW, Scope.PRESIDE),
+    Command("POST", "/es-11-1/open", None, Scope.PRESIDE),
+    Command("POST", "/es-11-1/lock", None, Scope.PRESIDE),
+    Command("POST", "/es-11-1/unlock", None, Scope.PRESIDE),
+    Command("POST", "/es-11-1/close", {"announced": ANNOUNCED}, Scope.PRESIDE),
+    Command("POST", "/es-11-1/annul", None, Scope.PRESIDE),
+    Command("POST", "/es-11-1/rule", {"rule": FRACTION}, Scope.PRESIDE),
+    Command("PUT", VOTES + "/FRA", {"vote": "yes"}, Scope.RECORD),
+    Command("DELETE", VOTES + "/FRA", None, Scope.RECORD),
+    Command("POST", VOTES, {"votes": [WISH]}, Scope.RECORD),
+    Command("POST", "/es-11-1/intentions", WISH, Scope.RECORD),
+]
+
+MONITORING = {("GET", path) for path in ("/healthz", "/readyz", "/metrics")}
+
+# Of the gateway: all of it is public, and all but one only reads. A witness signs what
+# it sends: the signature is the credential (docs/certificate.md).
+_ROLL_CALL = "/v1/{chamber}/roll-calls/{roll_call}"
+_CHECKPOINT = "/v1/{chamber}/checkpoints/{size}"
+READS = [
+    "/asyncapi.json",
+    "/oembed",
+    "/status.json",
+    "/graphics/casparcg.zip",
+    "/graphics/ograf.zip",
+    "/graphics/overlay.html",
+    "/graphics/spx.zip",
+    "/v1/{chamber}/checkpoints",
+    _CHECKPOINT,
+    f"{_CHECKPOINT}/consistency",
+    "/v1/{chamber}/events",
+    "/v1/{chamber}/live",
+    "/v1/{chamber}/roll-calls",
+    _ROLL_CALL,
+    f"{_ROLL_CALL}/certificate",
+    f"{_ROLL_CALL}/compare/{{other}}",
+    f"{_ROLL_CALL}/flat.csv",
+    f"{_ROLL_CALL}/flat.json",
+    f"{_ROLL_CALL}/flat.xml",
+    f"{_ROLL_CALL}/groups",
+    f"{_ROLL_CALL}/moments",
+    f"{_ROLL_CALL}/moments.atom",
+    f"{_ROLL_CALL}/tally",
+    f"{_ROLL_CALL}/timeline",
+    f"{_ROLL_CALL}/votes.csv",
+    f"{_ROLL_CALL}/votes.json",
+    f"{_ROLL_CALL}/votes.xlsx",
+    f"{_ROLL_CALL}/votes/{{delegation}}/proof",
+]
+WRITES = [f"{_CHECKPOINT}/witness"]
+
+# Handed on to the webhooks service, which checks the token: its own tests have the
+# table of credentials.
+_ENDPOINT = "/v1/admin/webhooks/{endpoint}"
+MANAGEMENT = {
+    ("GET", "/v1/admin/webhooks"),
+    ("POST", "/v1/admin/webhooks"),
+    ("GET", _ENDPOINT),
+    ("PATCH", _ENDPOINT),
+    ("DELETE", _ENDPOINT),
+    ("GET", f"{_ENDPOINT}/deliveries"),
+    ("POST", f"{_ENDPOINT}/replay"),
+    ("POST", f"{_ENDPOINT}/secret"),
+    ("POST", f"{_ENDPOINT}/test"),
+}
+PUBLIC = {("GET", path) for path in READS} | {("POST", path) for path in WRITES}

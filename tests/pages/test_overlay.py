@@ -120,13 +120,13 @@ def test_a_whole_replay_ends_in_the_final_result(air: Air, clerk: Clerk) -> None
 
 
 def test_hold_freezes_and_release_is_one_step(air: Air, clerk: Clerk) -> None:
-    clerk.open("held")
-    clerk.vote("held", "FRA", "yes")
-    air.opens("held")
+    clerk.open("held-on-air")
+    clerk.vote("held-on-air", "FRA", "yes")
+    air.opens("held-on-air")
     air.shows(1, 0, 0, 192)
     air.page.evaluate("tellers.hold()")
     air.sees_state("HELD")
-    clerk.vote("held", "NOR", "yes")
+    clerk.vote("held-on-air", "NOR", "yes")
     air.page.wait_for_timeout(500)  # the feed goes on beneath, the picture does not
     assert air.numbers == ["1", "0", "0", "192"]
     air.page.evaluate("tellers.release()")

@@ -125,4 +125,4 @@ class Visitor:
         self._context.close()
         if error is None:
             assert self.hosts <= {urlsplit(self._url).netloc}
-            assert self.expects_trouble or not self.errors
+            assert self.expects_trouble or not self.errors, self.errors

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from starlette.types import ASGIApp
 
 from tellers_ingest.auth import Gate
+from tellers_ingest.console import console
 from tellers_ingest.handler import Recorder
 from tellers_ingest.naming import Named
 from tellers_ingest.openapi import IngestApp
@@ -26,7 +27,7 @@ from tellers_runtime.tokens import TokenStore
 
 logger = structlog.get_logger()
 
-# Nothing here is a page, and no answer is anybody else's.
+# No answer is anybody else's; the console's pages bring a policy of their own.
 HEADERS = {
     **outermost.HEADERS,
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -76,6 +77,8 @@ def create_app(settings: IngestSettings, clock: Clock = utc_now) -> FastAPI:
         redirect_slashes=False,
     )
     app.include_router(router)
+    app.include_router(console.router)
+    console.mount_files(app)
     app.include_router(health_router(_readiness(settings)))
     problems.install(app)
     for lost in (RedisError, LogLost):

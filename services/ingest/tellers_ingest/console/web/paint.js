@@ -1,0 +1,64 @@
+// What the desk shows. Names and titles only ever become text.
+
+const SHAPES = { yes: "✓", no: "✕", abstain: "○", none: "–", barred: "/" };
+export const byId = (id) => document.getElementById(id);
+
+export function make(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  const { data = {}, ...rest } = properties;
+  Object.assign(made.dataset, data);
+  Object.assign(made, rest);
+  made.append(...children);
+  return made;
+}
+
+export function say(target, text) {
+  target.hidden = !text;
+  if (target.textContent !== text) target.textContent = text ?? "";
+}
+
+export function lamp(vote) {
+  return make("span", { className: "lamp", data: { vote }, textContent: SHAPES[vote], ariaHidden: "true" });
+}
+
+/** The tiles, made once in official order; they never move. */
+export function makeGrid(list, members, choose) {
+  list.style.setProperty("--rows", Math.ceil(members.length / 8));
+  const tiles = members.map((member) => {
+    const name = make("span", { textContent: member.name });
+    const tile = make("li", { className: "tile", title: member.name, data: { code: member.code } }, lamp("none"), make("b", { textContent: member.code }), name);
+    tile.addEventListener("click", () => choose(member.code));
+    return [member.code, tile];
+  });
+  list.replaceChildren(...tiles.map(([, tile]) => tile));
+  return new Map(tiles);
+}
+
+export function paintTile(tile, vote, word, { waiting, current }) {
+  const light = tile.firstChild;
+  if (light.dataset.vote !== vote) {
+    light.dataset.vote = vote;
+    light.textContent = SHAPES[vote];
+  }
+  tile.title = `${tile.lastChild.textContent}: ${word}`;
+  tile.classList.toggle("waiting", waiting);
+  if (current) tile.setAttribute("aria-current", "true");
+  else tile.removeAttribute("aria-current");
+}
+
+/** Ask in the dialog. `confirm` gets the form's body; it returns text to stay open. */
+export function ask(title, body, yes, confirm) {
+  const dialog = byId("ask");
+  byId("ask-title").textContent = title;
+  byId("ask-body").replaceChildren(...body);
+  say(byId("ask-trouble"), null);
+  say(byId("ask-yes"), yes);
+  byId("ask-no").onclick = () => dialog.close();
+  byId("ask-yes").onclick = async () => {
+    const trouble = await confirm();
+    if (trouble) say(byId("ask-trouble"), trouble);
+    else dialog.close();
+  };
+  if (!dialog.open) dialog.showModal();
+  byId("ask-no").focus();
+}

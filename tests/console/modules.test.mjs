@@ -1,0 +1,114 @@
+// The console's pure modules.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+const WEB = "../../services/ingest/tellers_ingest/console/web";
+const { find, fold, indexed, preselected } = await import(`${WEB}/search.js`);
+const { beginCall, called, callOrder, moveOn, resumeCall } = await import(`${WEB}/order.js`);
+const { actionOf } = await import(`${WEB}/keys.js`);
+const lines = await import(`${WEB}/queue.js`);
+const { codesByName, dryRun, read } = await import(`${WEB}/record.js`);
+
+const MEMBERS = [
+  ["CIV", "CI", "Côte d'Ivoire", "Ivory Coast"],
+  ["IRL", "IE", "Ireland", "Irlande"],
+  ["NER", "NE", "Niger", "尼日尔"],
+  ["NGA", "NG", "Nigeria", "尼日利亚"],
+  ["TUR", "TR", "Türkiye", "Turkey"],
+].map(([code, iso2, ...names]) => ({ code, iso2, names, name: names[0] }));
+const INDEX = indexed(MEMBERS);
+const codes = (text) => find(INDEX, text).map((member) => member.code);
+
+test("names are found whatever their accents, case, language and age", () => {
+  assert.equal(fold("  Côte d'IVOIRE "), "cote d ivoire");
+  assert.deepEqual(codes("cote"), ["CIV"]);
+  assert.deepEqual(codes("coast"), ["CIV"]);
+  assert.deepEqual(codes("turkey"), ["TUR"]);
+  assert.deepEqual(codes("尼日利亚"), ["NGA"]);
+  assert.deepEqual(codes("xyz"), []);
+});
+
+test("a code comes before a name that begins so", () => {
+  assert.deepEqual(codes("ir"), ["IRL"]);
+  assert.deepEqual(codes("ne"), ["NER"]);
+  assert.equal(codes("nga")[0], "NGA");
+});
+
+test("Enter chooses nobody among names that are alike", () => {
+  assert.equal(preselected(find(INDEX, "niger")), -1);
+  assert.equal(preselected(find(INDEX, "nigeria")), 0);
+  assert.equal(preselected([]), -1);
+});
+
+test("the call begins with the drawn delegation and goes round", () => {
+  assert.deepEqual(callOrder(["A", "B", "C"], "B"), ["B", "C", "A"]);
+  assert.deepEqual(callOrder(["A", "B"], null), ["A", "B"]);
+});
+
+test("who was skipped is called a second time, in the same order, and no third", () => {
+  let call = beginCall(["A", "B", "C"]);
+  call = moveOn(moveOn(moveOn(call, true)), true);
+  assert.deepEqual([call.round, call.order], [2, ["A", "C"]]);
+  call = moveOn(moveOn(call, true));
+  assert.equal(called(call), null);
+  assert.equal(moveOn(call), call);
+});
+
+test("a call is taken up at the first without a vote", () => {
+  assert.equal(called(resumeCall(["A", "B", "C"], { A: "no" })), "B");
+});
+
+test("no key acts where one writes, with a modifier, or held down", () => {
+  assert.equal(actionOf({ key: "Y" }, false), "yes");
+  assert.equal(actionOf({ key: "2" }, false), "no");
+  assert.equal(actionOf({ key: "y" }, true), null);
+  assert.equal(actionOf({ key: "a", ctrlKey: true }, false), null);
+  assert.equal(actionOf({ key: "y", repeat: true }, false), null);
+  assert.equal(actionOf({ key: "ArrowUp", repeat: true }, false), "up");
+  assert.equal(actionOf({ key: "q" }, false), null);
+});
+
+test("entries wait in order, each on what the clerk saw before", () => {
+  let queue = lines.enqueue(lines.empty, { A: "no" }, "A", "yes", "k1");
+  queue = lines.enqueue(queue, { A: "no" }, "A", null, "k2");
+  assert.deepEqual(queue.waiting.map((entry) => entry.base), ["no", "yes"]);
+  assert.equal(lines.seen(queue, { A: "no" }, "A"), null);
+  assert.equal(lines.taken(queue).waiting[0].key, "k2");
+});
+
+test("only another's vote on the same member is a conflict; one's own is not", () => {
+  const entry = { delegation: "A", vote: "yes", base: null };
+  assert.equal(lines.conflicts(entry, {}), false);
+  assert.equal(lines.conflicts(entry, { B: "no" }), false);
+  assert.equal(lines.conflicts(entry, { A: "yes" }), false);
+  assert.equal(lines.conflicts(entry, { A: "no" }), true);
+});
+
+test("what is not known to be recorded is sent again", () => {
+  assert.equal(lines.after(null), "again");
+  assert.equal(lines.after({ status: 503 }), "again");
+  assert.equal(lines.after({ status: 201 }), "done");
+  assert.equal(lines.after({ status: 412 }), "reload");
+  assert.equal(lines.after({ status: 401 }), "token");
+  assert.equal(lines.after({ status: 409 }), "trouble");
+});
+
+test("a record's text and a CSV say the same", () => {
+  const record = "In favour: Niger,\nCôte d'Ivoire. Against: Turkey\nAbstaining: None";
+  const csv = 'name,vote\nNiger,Y\n"Côte d\'Ivoire",yes\nTurkey,no\nIreland,absent\n';
+  for (const text of [record, csv]) {
+    const found = dryRun(read(text), codesByName(MEMBERS), ["NER", "CIV", "TUR", "IRL"], { TUR: "yes" });
+    assert.deepEqual(found.faults, []);
+    assert.deepEqual(found.after, { yes: 2, no: 1, abstain: 0 });
+    assert.deepEqual(found.conflicts, [{ delegation: "TUR", vote: "no", recorded: "yes" }]);
+  }
+});
+
+test("every bad line is named", () => {
+  const csv = "delegation,vote\nTUR,yes\nTUR,no\nXXX,yes\nIRL,maybe\nNGA,no\n";
+  const { faults } = dryRun(read(csv), codesByName(MEMBERS), ["TUR", "IRL"], {});
+  const named = faults.map(({ place, text }) => [place, text]);
+  assert.deepEqual(named.sort(), [[3, "duplicate"], [4, "unknown"], [5, "badVote"], [6, "notEntitled"]]);
+  assert.equal(read("a,b\n").faults[0].text, "noHeader");
+});

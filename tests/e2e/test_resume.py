@@ -319,8 +319,11 @@ async def test_whoever_comes_while_votes_run_misses_nothing(
 
         async def follows() -> None:
             nonlocal newest
-            while not voting.done() or newest < voting.result():
-                newest = (await always.until(is_op("tally")))[-1]["seq"]
+            phase = ""
+            # Not until `voting` is done: its last tally may be here before its answer.
+            while phase != "closed":
+                tally = (await always.until(is_op("tally")))[-1]
+                newest, phase = tally["seq"], tally["phase"]
                 async with seen:
                     seen.notify_all()
 

@@ -100,7 +100,7 @@ async def test_f6_the_network_is_slow_and_cut(
 
 
 # A reply must be lost for something to be stored twice: chance, in a short run.
-CONTROL_ROUNDS = 10
+CONTROL_ROUNDS, CONTROL_COMMANDS = 10, 60
 
 
 async def test_f6_control(
@@ -111,7 +111,7 @@ async def test_f6_control(
     done: list[str] = []
 
     async def write(redis: Redis, writer: int) -> None:
-        for number in range(COMMANDS):
+        for number in range(CONTROL_COMMANDS):
             name = f"{writer}-{number}"
             while name not in done:
                 with suppress(RedisError, OSError):
@@ -126,7 +126,7 @@ async def test_f6_control(
             connect_writer(proxy.redis_url, "bare") as redis,
         ):
             await asyncio.gather(*(write(redis, writer) for writer in range(WRITERS)))
-        commands += WRITERS * COMMANDS
+        commands += WRITERS * CONTROL_COMMANDS
         async with connect_writer(redis_url, "direct") as redis:
             stored = await redis.xlen("bare")
         if stored > commands:

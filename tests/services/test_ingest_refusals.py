@@ -241,7 +241,8 @@ async def test_a_body_has_so_many_bytes_and_not_one_more(
         ("/v1/ga%00/roll-calls/es-11-1/open", 404, "unknown_chamber"),
         ("/v1/GA/roll-calls/es-11-1/open", 404, "unknown_chamber"),
         ("/v1/%F0%9F%97%B3/roll-calls/es-11-1/open", 404, "unknown_chamber"),
-        ("/v1/ga/roll-calls/es-11-1", 404, "not_found"),
+        ("/v1/ga/roll-calls/es-11-1", 405, "method_not_allowed"),
+        ("/v1/ga/roll-call/es-11-1", 404, "not_found"),
         ("/v1/ga/roll-calls/es-11-1/votes/FRA", 405, "method_not_allowed"),
     ],
 )

@@ -213,7 +213,10 @@ async def endpoint(
     """A server that says this to every request; its port and what it heard."""
     heard: list[bytes] = []
 
+    serving: set[asyncio.Task[None] | None] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
         try:
             heard.append(await reader.readuntil(b"\r\n\r\n"))
             await asyncio.sleep(seconds)
@@ -222,11 +225,18 @@ async def endpoint(
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            writer.close()
+            writer.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1], heard
+    # A connection must not outlive its loop: the test that runs when it is collected
+    # would be blamed.
+    tasks = [task for task in serving if task is not None]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0)
 
 
 def local(
@@ -356,4 +366,5 @@ async def test_a_kept_connection_that_the_other_side_closes_is_no_failure() -> N
         for _ in range(3):
             answer = await one.post(f"http://hook.example:{port}/", {}, b"{}")
             assert answer.delivered, answer
+    await asyncio.sleep(0.05)  # the last connection of this loop is closed
     assert len(requests) == 3

@@ -9,6 +9,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 _import = re.compile(r'(?P<before>\bfrom\s+|\bimport\s+)"(?P<path>\.{1,2}/[^"]+)"')
@@ -29,20 +30,32 @@ def self_contained(
         settings: what the page reads from its block of settings.
         head: more for the top of the file.
     """
-    html = (web / page).read_text("utf-8")
+    before, after = _inlined(web, page)
+    block = json.dumps(settings, indent=2, ensure_ascii=False).replace("<", "\\u003c")
+    data = f'<script type="application/json" id="settings">\n{block}\n</script>'
+    return f"{before}{head}{data}\n    {after}"
+
+
+# The same for every request: the files do not change while a process runs.
+@cache
+def _inlined(web: Path, page: str) -> tuple[str, str]:
+    """The page up to where its settings belong, and from there on."""
+    html = _read(web, page)
     entry = _script.search(html)
     assert entry is not None, f"{page} loads no module"
     sources = _modules(web, entry[1])
     imports = {_name(path): _data(path, text) for path, text in sources.items()}
-    html = _style.sub(lambda m: f"<style>\n{_read(web, m[1])}</style>", html)
-    html = _classic.sub(lambda m: f"<script>\n{_read(web, m[1])}</script>", html)
-    block = json.dumps(settings, indent=2, ensure_ascii=False).replace("<", "\\u003c")
-    parts = (
-        f'{head}<script type="application/json" id="settings">\n{block}\n</script>',
-        f'<script type="importmap">{json.dumps({"imports": imports})}</script>',
-        f'<script type="module">import "{_name(entry[1])}";</script>',
+    loading = (
+        f'<script type="importmap">{json.dumps({"imports": imports})}</script>\n    '
+        f'<script type="module">import "{_name(entry[1])}";</script>'
     )
-    return _script.sub(lambda _: "\n    ".join(parts), html)
+    before, after = html[: entry.start()], loading + html[entry.end() :]
+    return _with_files(web, before), _with_files(web, after)
+
+
+def _with_files(web: Path, html: str) -> str:
+    html = _style.sub(lambda m: f"<style>\n{_read(web, m[1])}</style>", html)
+    return _classic.sub(lambda m: f"<script>\n{_read(web, m[1])}</script>", html)
 
 
 def _read(web: Path, path: str) -> str:

@@ -2,7 +2,9 @@
 comparison. Each is a pure module; this one finds the events and sets the headers."""
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -33,7 +35,8 @@ RUNNING = (Phase.SCHEDULED, Phase.OPEN, Phase.LOCKED)
 _json = msgspec.json.Encoder().encode
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True)
+class Asked:
     """What every one of these requests names."""
 
     place: Hub
@@ -42,10 +45,31 @@ class Asked(NamedTuple):
     words: Words
     if_none_match: str | None
 
-    @property
+    @cached_property
     def full(self) -> Detail:
         """The roll call's votes, members and result."""
         return detail(self.history, self.words.language)
+
+    @property
+    def row(self) -> dict[str, Cell]:
+        """The tally as one flat row."""
+        return flat_row(self.tally, self.full, self.words)
+
+    @property
+    def rows(self) -> list[dict[str, Cell]]:
+        """One flat row a member."""
+        return vote_rows(self.tally, self.full, self.words)
+
+    def about(self, **members: object) -> bytes:
+        """JSON that says whose it is and up to where, then these members."""
+        tally = self.tally
+        head = {
+            "chamber": tally.chamber,
+            "roll_call": tally.roll_call,
+            "epoch": tally.epoch,
+            "seq": tally.seq,
+        }
+        return _json(head | members)
 
     def answer(self, body: bytes, media_type: str, variant: str = "") -> Response:
         """The answer with its validators; `variant` tells formats apart."""
@@ -94,29 +118,25 @@ def _known(row: dict[str, Cell]) -> dict[str, Cell]:
 @router.get("/flat.json", summary="The tally as one flat row")
 async def flat_json(asked: AskedDep) -> Response:
     """An array of one object; what is not known is left out."""
-    row = flat_row(asked.tally, asked.full, asked.words)
-    return asked.answer(_json([_known(row)]), JSON, "-flat")
+    return asked.answer(_json([_known(asked.row)]), JSON, "-flat")
 
 
 @router.get("/flat.csv", summary="The tally as one flat row, CSV")
 async def flat_csv(asked: AskedDep) -> Response:
     """A header and one row; what is not known is empty."""
-    row = flat_row(asked.tally, asked.full, asked.words)
-    return asked.answer(to_csv(COLUMNS, _values([row])), CSV, "-flat-csv")
+    return asked.answer(to_csv(COLUMNS, _values([asked.row])), CSV, "-flat-csv")
 
 
 @router.get("/flat.xml", summary="The tally as one flat row, XML")
 async def flat_xml(asked: AskedDep) -> Response:
     """`<rows><row>...`; what is not known is left out."""
-    row = flat_row(asked.tally, asked.full, asked.words)
-    return asked.answer(to_xml(COLUMNS, _values([row])), XML, "-flat-xml")
+    return asked.answer(to_xml(COLUMNS, _values([asked.row])), XML, "-flat-xml")
 
 
 @router.get("/votes.json", summary="One row a delegation")
 async def votes_json(asked: AskedDep) -> Response:
     """Every member of the chamber, in official order."""
-    rows = vote_rows(asked.tally, asked.full, asked.words)
-    return asked.answer(_json([_known(row) for row in rows]), JSON, "-votes")
+    return asked.answer(_json([_known(row) for row in asked.rows]), JSON, "-votes")
 
 
 @router.get("/votes.csv", summary="One row a delegation, CSV")
@@ -127,8 +147,7 @@ async def votes_csv(
     ] = False,
 ) -> Response:
     """RFC 4180; cells that a spreadsheet could take for formulas are escaped."""
-    rows = vote_rows(asked.tally, asked.full, asked.words)
-    body = to_csv(VOTE_COLUMNS, _values(rows))
+    body = to_csv(VOTE_COLUMNS, _values(asked.rows))
     return asked.answer(
         b"\xef\xbb\xbf" + body if bom else body, CSV, f"-votes-csv{int(bom)}"
     )
@@ -137,13 +156,12 @@ async def votes_csv(
 @router.get("/votes.xlsx", summary="Totals and votes as a workbook")
 async def votes_xlsx(asked: AskedDep) -> Response:
     """Sheets `totals` and `votes`; right to left in Arabic."""
-    words, full = asked.words, asked.full
-    row = flat_row(asked.tally, full, words)
+    right_to_left = asked.words.right_to_left
     sheets = [
-        Sheet(name, columns, _values(rows), right_to_left=words.right_to_left)
+        Sheet(name, columns, _values(rows), right_to_left=right_to_left)
         for name, columns, rows in (
-            ("totals", COLUMNS, [row]),
-            ("votes", VOTE_COLUMNS, vote_rows(asked.tally, full, words)),
+            ("totals", COLUMNS, [asked.row]),
+            ("votes", VOTE_COLUMNS, asked.rows),
         )
     ]
     response = asked.answer(to_xlsx(sheets), XLSX, "-votes-xlsx")
@@ -155,15 +173,8 @@ async def votes_xlsx(asked: AskedDep) -> Response:
 @router.get("/groups", summary="Counts and cohesion of each regional group")
 async def by_group(asked: AskedDep) -> Response:
     """Live, with the bounds that the missing answers can still lead to."""
-    tally = asked.tally
-    body = {
-        "chamber": tally.chamber,
-        "roll_call": tally.roll_call,
-        "epoch": tally.epoch,
-        "seq": tally.seq,
-        "groups": groups(asked.full, running=tally.phase in RUNNING),
-    }
-    return asked.answer(_json(body), JSON, "-groups")
+    body = asked.about(groups=groups(asked.full, running=asked.tally.phase in RUNNING))
+    return asked.answer(body, JSON, "-groups")
 
 
 @router.get("/compare/{other}", summary="Who votes otherwise than in another roll call")
@@ -173,44 +184,27 @@ async def compared(request: Request, asked: AskedDep, other: str) -> Response:
     place, other_tally = await find(request, asked.place, other)
     history = await _history(place, other_tally)
     comparison = compare(asked.full, detail(history, language), language)
-    body = {
-        "chamber": asked.tally.chamber,
-        "roll_call": asked.tally.roll_call,
-        "other": other,
-        "epoch": asked.tally.epoch,
-        "seq": max(asked.tally.seq, other_tally.seq),
+    body = asked.about(
+        other=other,
+        seq=max(asked.tally.seq, other_tally.seq),
         **msgspec.structs.asdict(comparison),
-    }
-    return asked.answer(_json(body), JSON, f"-vs-{other}-{other_tally.seq}")
+    )
+    return asked.answer(body, JSON, f"-vs-{other}-{other_tally.seq}")
 
 
 @router.get("/timeline", summary="The figures after each event")
 async def through_time(asked: AskedDep) -> Response:
     """Oldest first; each `seq` may be asked for with `as_of`."""
-    tally = asked.tally
-    body = {
-        "chamber": tally.chamber,
-        "roll_call": tally.roll_call,
-        "epoch": tally.epoch,
-        "seq": tally.seq,
-        "points": timeline(asked.history),
-    }
-    return asked.answer(_json(body), JSON, "-timeline")
+    body = asked.about(points=timeline(asked.history))
+    return asked.answer(body, JSON, "-timeline")
 
 
 @router.get("/moments", summary="What a live-blogger would write")
 @router.get("/moments.json", include_in_schema=False)
 async def moments_json(asked: AskedDep) -> Response:
     """Oldest first; headlines in the language asked for, ids the same in all."""
-    tally = asked.tally
-    body = {
-        "chamber": tally.chamber,
-        "roll_call": tally.roll_call,
-        "epoch": tally.epoch,
-        "seq": tally.seq,
-        "moments": moments(asked.history, asked.words),
-    }
-    return asked.answer(_json(body), JSON, "-moments")
+    body = asked.about(moments=moments(asked.history, asked.words))
+    return asked.answer(body, JSON, "-moments")
 
 
 @router.get("/moments.atom", summary="The moments as an Atom feed")

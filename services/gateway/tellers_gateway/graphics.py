@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from tellers_gateway.bundle import self_contained
@@ -32,9 +32,15 @@ Id = Annotated[str, Query(pattern="^[a-z0-9][a-z0-9.-]{0,63}$")]
 ChamberId = Annotated[str, Query(pattern="^[a-z0-9-]{1,32}$")]
 
 
-def _settings(request: Request, chamber: str, vote: str) -> dict[str, str]:
+def _settings(
+    request: Request, chamber: ChamberId = "ga", vote: Id = "current"
+) -> dict[str, str]:
+    """What the page in the package is set to: this gateway, and what to show."""
     endpoint = str(request.base_url).rstrip("/")
     return {"endpoint": endpoint, "chamber": chamber, "vote": vote}
+
+
+SettingsDep = Annotated[dict[str, str], Depends(_settings)]
 
 
 def _download(body: bytes | str, name: str, media_type: str) -> Response:
@@ -65,12 +71,10 @@ async def index() -> Response:
     summary="The overlay as one file that runs from disk",
     response_class=HTMLResponse,
 )
-async def overlay(
-    request: Request, chamber: ChamberId = "ga", vote: Id = "current"
-) -> Response:
+async def overlay(settings: SettingsDep) -> Response:
     """For OBS ("local file") and whatever shows a page; comes up by itself when the
     gateway does."""
-    page = self_contained(WEB, "overlay.html", _settings(request, chamber, vote))
+    page = self_contained(WEB, "overlay.html", settings)
     return _download(page, "tellers-overlay.html", "text/html")
 
 
@@ -79,11 +83,8 @@ async def overlay(
     summary="The overlay as an OGraf v1 package",
     response_class=ZipResponse,
 )
-async def ograf(
-    request: Request, chamber: ChamberId = "ga", vote: Id = "current"
-) -> Response:
+async def ograf(settings: SettingsDep) -> Response:
     """A manifest, its module, and the page they show."""
-    settings = _settings(request, chamber, vote)
     files = {
         "tellers.ograf.json": json.dumps(ograf_manifest(settings), indent=2),
         "tellers.js": (WEB / "overlay" / "ograf.js").read_text("utf-8"),
@@ -97,11 +98,9 @@ async def ograf(
     summary="The overlay as a CasparCG template",
     response_class=ZipResponse,
 )
-async def casparcg(
-    request: Request, chamber: ChamberId = "ga", vote: Id = "current"
-) -> Response:
+async def casparcg(settings: SettingsDep) -> Response:
     """`CG 1-20 ADD 1 "tellers/overlay" 1 "{...}"`."""
-    page = self_contained(WEB, "overlay.html", _settings(request, chamber, vote))
+    page = self_contained(WEB, "overlay.html", settings)
     return _download(
         _zipped({"tellers/overlay.html": page}), "tellers-casparcg.zip", ZIP
     )
@@ -112,12 +111,11 @@ async def casparcg(
     summary="The overlay as an SPX template",
     response_class=ZipResponse,
 )
-async def spx(
-    request: Request, chamber: ChamberId = "ga", vote: Id = "current"
-) -> Response:
+async def spx(settings: SettingsDep) -> Response:
     """Fields f0 vote, f1 title, f2 yes, f3 no, f4 abstain, f5 layout."""
-    settings = _settings(request, chamber, vote)
-    definition = f"window.SPXGCTemplateDefinition = {_spx_definition(vote)};"
+    definition = (
+        f"window.SPXGCTemplateDefinition = {_spx_definition(settings['vote'])};"
+    )
     head = f"<script>{definition}</script>\n    "
     page = self_contained(WEB, "overlay.html", settings, head)
     return _download(_zipped({"tellers/overlay.html": page}), "tellers-spx.zip", ZIP)

@@ -96,8 +96,9 @@ class Stack:
     def ingest_url(self) -> str:
         return self.ingest.url
 
-    def service(self, name: str, port: int | None = None) -> Service:
-        """A process on this stack's Redis and archive; a second one of a kind too."""
+    def service(self, name: str, port: int | None = None, **settings: str) -> Service:
+        """A process on this stack's Redis and archive; a second one of a kind too, with
+        settings of its own."""
         port = port or free_port()
         env = {
             **os.environ,
@@ -107,6 +108,7 @@ class Stack:
             "TELLERS_WEBHOOKS_URL": f"http://{HOST}:{self._webhooks_port}",
             f"TELLERS_{name.upper()}_PORT": str(port),
             **self._settings,
+            **settings,
         }
         return Service(name, port, self.folder, env)
 

@@ -4,6 +4,8 @@ import base64
 import json
 import os
 import socket
+from collections.abc import Callable
+from itertools import cycle, islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -76,11 +78,27 @@ def resident_bytes(pid: int) -> int:
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def run_votes(clerk: Clerk, name: str, times: int) -> int:
-    """A roll call in which everybody votes again and again; its last seq."""
+def run_votes(
+    clerk: Clerk,
+    name: str,
+    times: int,
+    once: Callable[[], bool] = lambda: True,
+    most: int = 40,
+) -> int:
+    """A roll call in which everybody votes again and again; its last seq.
+
+    Args:
+        times: how often everybody votes, once it is so.
+        once: asked before each of at most `most` times that come before those.
+    """
     clerk.open(name)
-    for n in range(times):
-        batch(clerk, name, ("yes", "no", "abstain")[n % 3])
+    choices = cycle(("yes", "no", "abstain"))
+    for vote in islice(choices, most):
+        if once():
+            break
+        batch(clerk, name, vote)
+    for vote in islice(choices, times):
+        batch(clerk, name, vote)
     clerk.step(name, "lock")
     seq: int = clerk.step(name, "close")["seq"]
     return seq

@@ -125,7 +125,7 @@ class Stack:
         self.wait_ready()
         return self
 
-    def wait_ready(self, seconds: float = 15.0) -> None:
+    def wait_ready(self, seconds: float = 60.0) -> None:
         """Until every process is ready."""
         for service in self.services:
             wait_until(service.ready, seconds, f"{service.url}/readyz")

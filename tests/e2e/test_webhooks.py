@@ -42,7 +42,6 @@ def subscribe(installation: Installation, receiver: Receiver) -> None:
     receiver.secrets.append(answer.json()["secret"])
 
 
-@pytest.mark.timeout(180)
 async def test_killed_and_restored_the_receiver_has_every_event_once(
     installation: Installation,
 ) -> None:

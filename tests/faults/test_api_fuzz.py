@@ -45,7 +45,7 @@ UNLIMITED = {
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("fuzz")
     with Stack(folder, settings=UNLIMITED) as stack, stack.webhooks:
-        wait_until(stack.webhooks.ready, 15, "webhooks to be ready")
+        wait_until(stack.webhooks.ready, 60, "webhooks to be ready")
         with closing(stack.clerk().http) as http:
             clerk = stack.clerk()
             clerk.http = http

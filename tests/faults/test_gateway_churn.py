@@ -132,7 +132,7 @@ def come_back_to_another(stack: Stack, gateway: Service) -> None:
     gateway.kill()
     with stack.redis.client() as client:
         before = client.xlen(keys.tallies(GA))
-        wait_until(lambda: client.xlen(keys.tallies(GA)) > before + 5, 15, "votes")
+        wait_until(lambda: client.xlen(keys.tallies(GA)) > before + 5, 60, "votes")
         client.xtrim(keys.tallies(GA), maxlen=1, approximate=False)
     gateway.start()
 
@@ -222,7 +222,7 @@ def test_f22_a_gateway_that_is_stopped_lets_everybody_go_in_order(
     viewers = size(100, 1000)
     open_roll_call(stack, "drain")
     with stack.service("gateway") as other:
-        wait_until(other.ready, 15, "the other gateway")
+        wait_until(other.ready, 60, "the other gateway")
         plan = Plan([stack.gateway_url, other.url], "drain", tallies=viewers)
         with Voting(stack, "drain", 0.04) as voting, Crowd(plan, tmp_path) as crowd:
             crowd.tell("ready")
@@ -254,7 +254,7 @@ def test_f22_control_without_a_drain(
     viewers = size(100, 1000)
     open_roll_call(stack, "drain")
     with stack.service("gateway") as other:
-        wait_until(other.ready, 15, "the other gateway")
+        wait_until(other.ready, 60, "the other gateway")
         plan = Plan([stack.gateway_url, other.url], "drain", tallies=viewers)
         with Crowd(plan, tmp_path) as crowd:
             crowd.tell("ready")

@@ -71,7 +71,7 @@ def divided(
     with Relay(net.outer, *ports):
         stack.gateway.stop()
         with Inside(stack.gateway, net, inner) as gateway:
-            wait_until(gateway.ready, 15, "the gateway")
+            wait_until(gateway.ready, 60, "the gateway")
             yield gateway, ports
 
 

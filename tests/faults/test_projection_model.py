@@ -87,7 +87,7 @@ class System:
             found.update(answer.json() if answer.is_success else {})
             return bool(found) and found["version"] >= self._version
 
-        wait_until(is_there, 15, f"version {self._version} of {path}")
+        wait_until(is_there, 60, f"version {self._version} of {path}")
         return found
 
 

@@ -111,7 +111,7 @@ class Installation:
         assert self._process is not None
         pids = self.running.processes.values()
         self._process.send_signal(number)
-        code = self._process.wait(15)
+        code = self._process.wait(60)
         assert not any(is_alive(pid) for pid in pids)
         return code
 
@@ -207,12 +207,12 @@ def test_a_replay_through_killed_processes_loses_and_doubles_nothing(
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    wait_until(lambda: len(installation.events()) > before + 20, 20, "some votes")
+    wait_until(lambda: len(installation.events()) > before + 20, 60, "some votes")
     for name in ("ingest", "redis", "tally"):
         os.kill(installation.running.processes[name], signal.SIGKILL)
     output, _ = replay.communicate(timeout=55)
     assert (replay.returncode, output) == (0, f"killed {RESULT}\n")
-    wait_until(lambda: len(installation.events()) == before + 179, 10, "all events")
+    wait_until(lambda: len(installation.events()) == before + 179, 60, "all events")
     for name in ("ingest", "redis", "tally"):
         assert f"{name} ended (SIGKILL): starting it again" in installation.output
 
@@ -259,7 +259,7 @@ def test_a_running_roll_call_is_watched_change_by_change(
         stdout=subprocess.DEVNULL,
     )
     url = f"{installation.running.gateway}/v1/ga/roll-calls/watched/tally"
-    wait_until(lambda: httpx.get(url, trust_env=False).is_success, 20, "its beginning")
+    wait_until(lambda: httpx.get(url, trust_env=False).is_success, 60, "its beginning")
     watched = tellers("watch", "watched", "--data", installation.data)
     assert replay.wait(20) == 0
     lines = watched.stdout.splitlines()
@@ -339,7 +339,6 @@ def test_nothing_is_restored_over_a_log(installation: Installation) -> None:
     assert "Redis has the log" in refusal(1, "restore", "--data", installation.data)
 
 
-@pytest.mark.timeout(180)  # several starts, on a machine that may be busy
 def test_a_log_that_is_gone_is_restored(another: Installation) -> None:
     another.start("demo", "--seconds", "0")
     another.wait_for("es-11-1 closed")
@@ -365,10 +364,9 @@ def test_a_log_that_is_gone_is_restored(another: Installation) -> None:
     assert another.stop() == 0
 
 
-@pytest.mark.timeout(180)  # several starts, on a machine that may be busy
 def test_a_demo_that_was_cut_off_goes_on(another: Installation) -> None:
     another.start("demo", "--seconds", "30")
-    wait_until(lambda: len(another.events()) > 20, 20, "some votes")
+    wait_until(lambda: len(another.events()) > 20, 60, "some votes")
     assert another.stop() == 0
     another.start("demo", "--seconds", "0")
     another.wait_for("ES-11/1 goes on where it stopped")

@@ -212,7 +212,7 @@ def test_children_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     process, pids = supervised(tmp_path, STUBBORN)
     process.kill()
     process.communicate()
-    wait_until(lambda: gone(pids), 5, "the children to end")
+    wait_until(lambda: gone(pids), 60, "the children to end")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

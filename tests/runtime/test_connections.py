@@ -22,7 +22,7 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = GET[:-2] + b"Connection: close\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
 # Seconds: of the deadline in these tests, and what a busy machine may add to it.
-DEADLINE, PATIENCE = 0.4, 10.0
+DEADLINE, PATIENCE = 0.4, 30.0
 
 
 @pytest.mark.parametrize(

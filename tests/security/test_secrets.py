@@ -148,7 +148,7 @@ def test_a_run_leaves_no_secret_on_any_disk(tmp_path: Path) -> None:
         assert answer.status_code == 503
         assert secret not in answer.text
         stack.redis.start()
-        wait_until(stack.ingest.ready, 15, "ingest to find Redis again")
+        wait_until(stack.ingest.ready, 60, "ingest to find Redis again")
     assert (tmp_path / "tellers_ingest.log").exists() or any(tmp_path.glob("*.log"))
     assert _found(b"command.appended", tmp_path)  # the logs are among the files,
     assert _found(b"vote.recorded", tmp_path / "redis")  # and the append-only file,

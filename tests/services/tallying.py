@@ -59,7 +59,7 @@ VOTES: tuple[Event, ...] = tuple(
 )
 
 
-async def until(holds: Callable[[], Any], what: str, seconds: float = 15.0) -> None:
+async def until(holds: Callable[[], Any], what: str, seconds: float = 60.0) -> None:
     """Return as soon as it holds, sync or async. Raises TimeoutError naming `what`."""
     try:
         async with asyncio.timeout(seconds):

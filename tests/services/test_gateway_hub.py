@@ -176,7 +176,7 @@ class Hall:
                 await task
 
 
-async def until(holds: Callable[[], bool], hub: Hub, seconds: float = 10.0) -> None:
+async def until(holds: Callable[[], bool], hub: Hub, seconds: float = 60.0) -> None:
     """Until it holds; looked at whenever the hub has news, and now and then."""
     async with asyncio.timeout(seconds):
         while not holds():

@@ -43,7 +43,7 @@ def started(redis_url: str, output: Path, **settings: str) -> Iterator[tuple[Any
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: answers(url), 30, "ingest to start")
+        wait_until(lambda: answers(url), 60, "ingest to start")
         yield child, url
     finally:
         child.terminate()

@@ -3,8 +3,6 @@
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.stack import recorded
 from tests.servers import wait_until
 from tests.services.receiving import (
@@ -37,7 +35,6 @@ def kill_while_delivering(subscribers: Subscribers, receiver: Receiver) -> int:
     return left
 
 
-@pytest.mark.timeout(120)
 def test_kill_9_in_the_middle_loses_nothing(tmp_path: Path) -> None:
     with subscribed_stack(tmp_path) as subscribers, Receiver() as receiver:
         receiver.reply = slow
@@ -63,7 +60,6 @@ def test_kill_9_in_the_middle_loses_nothing(tmp_path: Path) -> None:
         assert {again.body for again in receiver.tries_of(one.id)} == {one.body}
 
 
-@pytest.mark.timeout(120)
 def test_without_the_outcome_on_disk_after_the_answer_something_is_lost(
     tmp_path: Path,
 ) -> None:

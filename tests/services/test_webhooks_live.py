@@ -413,7 +413,6 @@ def test_no_secret_is_shown_again_and_none_is_in_the_database(
     assert key.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.timeout(90)
 def test_without_the_service_management_says_so_and_reads_go_on(tmp_path: Path) -> None:
     with subscribed_stack(tmp_path) as subscribers:
         subscribers.webhooks.kill()

@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 from tests.e2e.stack import Clerk, recorded
 
 # What a busy machine needs for one frame; never waited for when all is well.
-PATIENCE = 15.0
+PATIENCE = 30.0
 # Settings of the gateway in `gateway_stack`, in seconds.
 HEARTBEAT, SUBSCRIBE, STALLED = 0.5, 2.0, 2.0
 TELLERS, BARE = "tellers.v1", "cloudevents.json"

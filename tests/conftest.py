@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.faults.report import print_lines
 from tests.servers import (
     PostgresServer,
     RedisServer,
@@ -26,6 +27,11 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("dev"), max_examples=100)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of the faults, which other processes may have measured."""
+    print_lines(terminalreporter)
 
 
 @pytest.fixture(scope="session")

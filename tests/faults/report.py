@@ -5,7 +5,8 @@ import os
 import pytest
 
 FULL = os.environ.get("TELLERS_FAULTS") == "full"
-LINES = pytest.StashKey[list[str]]()
+# Under this name a test's lines travel in its report, from whichever process ran it.
+LINE = "figures"
 
 
 def size(short: int, full: int) -> int:
@@ -16,16 +17,38 @@ def size(short: int, full: int) -> int:
 class Report:
     """Takes the lines; they are printed at the end of the run, in the order given."""
 
-    def __init__(self, lines: list[str]) -> None:
-        self._lines = lines
+    def __init__(self, properties: list[tuple[str, object]]) -> None:
+        self._properties = properties
 
     def figures(self, fault: str, **figures: int | float | str) -> None:
         """`F1 kill -9 of Redis`, kills=20, lost=0 ..."""
-        self._lines.append(f"{fault}: {_joined(figures)}")
+        self._properties.append((LINE, f"{fault}: {_joined(figures)}"))
 
     def control(self, fault: str, without: str, **figures: int | float | str) -> None:
         """The same with a protection taken away: the figures that then are wrong."""
-        self._lines.append(f"{fault}, control without {without}: {_joined(figures)}")
+        line = f"{fault}, control without {without}: {_joined(figures)}"
+        self._properties.append((LINE, line))
+
+
+def print_lines(reporter: pytest.TerminalReporter) -> None:
+    """Print every line of figures of this run."""
+    lines = [
+        str(value)
+        for reports in reporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == LINE
+    ]
+    if lines:
+        reporter.section(f"faults ({'full' if FULL else 'short'} form)")
+        for line in sorted(lines, key=_number):
+            reporter.write_line(line)
+
+
+def _number(line: str) -> int:
+    digits = line.removeprefix("F").split()[0].rstrip(",:")
+    return int(digits) if digits.isdigit() else 0
 
 
 def _joined(figures: dict[str, int | float | str]) -> str:

@@ -55,7 +55,28 @@ class Counts(Struct, frozen=True):
     members: int
 
 
-class RollCallScheduled(Struct, frozen=True):
+class Imported(Struct, frozen=True):
+    """Where a roll call comes from that was recorded long after it was taken.
+
+    Args:
+        voted_on: the day of the vote, ISO 8601; the event's time is when we recorded.
+        session: as the source writes it, e.g. "77" or "ES-11"; "" when it does not say.
+        source: whose data: `undl` (United Nations Digital Library) or `voeten`.
+        record: the roll call's number there.
+        figures: its totals there, which need not be what was computed from its votes;
+            None when it does not say.
+    """
+
+    voted_on: str
+    session: str
+    source: str
+    record: str
+    figures: Figures | None
+
+
+# A field that is not there in what was written before is left out where it is not set:
+# the bytes of all other events stay what they were.
+class RollCallScheduled(Struct, frozen=True, omit_defaults=True):
     """A roll call on one proposal, with the roll frozen: who are members, who may vote.
 
     Args:
@@ -64,6 +85,7 @@ class RollCallScheduled(Struct, frozen=True):
         barred: code to reason, members without a vote (Charter Article 19).
         permanent: members whose no is a veto under `security_council`.
         called_from: the delegation drawn by lot, where a call by name begins.
+        imported: only of a roll call that was taken elsewhere, before.
     """
 
     title: str
@@ -76,6 +98,7 @@ class RollCallScheduled(Struct, frozen=True):
     called_from: str | None
     rehearsal: bool
     reveal: Reveal
+    imported: Imported | None = None
 
 
 class RollCallOpened(Struct, frozen=True):

@@ -19,10 +19,11 @@ LANGUAGES = ("en", "fr", "es", "ru", "ar", "zh")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member: `code` is alpha-3, `names` by language (`en fr es ru ar zh`)."""
+    """One member: `code` is alpha-3, `names` by language (`en fr es ru ar zh`); `iso2`
+    is None for one whose membership ended (`former.py`)."""
 
     code: str
-    iso2: str
+    iso2: str | None
     group: str
     names: Mapping[str, str]
 
@@ -47,7 +48,8 @@ class Chamber:
         return tuple(member.code for member in self.members)
 
 
-def _rows(name: str) -> Iterator[dict[str, str]]:
+def rows(name: str) -> Iterator[dict[str, str]]:
+    """The rows of one of the data files."""
     file = resources.files(__package__) / "data" / name
     yield from csv.DictReader(file.read_text(encoding="utf-8").splitlines())
 
@@ -55,12 +57,12 @@ def _rows(name: str) -> Iterator[dict[str, str]]:
 @cache
 def all_members() -> Mapping[str, Member]:
     """Every member of the United Nations by code, in English alphabetical order."""
-    names = {row.pop("iso3"): row for row in _rows("member-names.csv")}
+    names = {row.pop("iso3"): row for row in rows("member-names.csv")}
     return {
         row["iso3"]: Member(
             row["iso3"], row["iso2"], row["regional_group"], names[row["iso3"]]
         )
-        for row in _rows("members.csv")
+        for row in rows("members.csv")
     }
 
 
@@ -73,7 +75,7 @@ def security_council(day: date) -> Chamber:
     """The Security Council of that day: 15 members, five of them permanent."""
     seats = [
         row
-        for row in _rows("security-council.csv")
+        for row in rows("security-council.csv")
         if row["from"] <= day.isoformat()
         and (not row["until"] or day.isoformat() <= row["until"])
     ]
@@ -115,7 +117,7 @@ def _codes_by_name() -> Mapping[str, str]:
     }
     # A name in use today wins over the same name used formerly by another member.
     return {
-        name_key(row["name"]): row["iso3"] for row in _rows("former-names.csv")
+        name_key(row["name"]): row["iso3"] for row in rows("former-names.csv")
     } | found
 
 

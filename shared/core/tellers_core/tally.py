@@ -15,6 +15,7 @@ from tellers_core.codec import LogName, Recorded
 from tellers_core.errors import CorruptHistory
 from tellers_core.events import (
     Counts,
+    Imported,
     RuleChanged,
     VoteChanged,
     VoteRecorded,
@@ -77,7 +78,8 @@ class Held(Struct, frozen=True):
 
 class Tally(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tally"):
     """The state of a roll call as of `seq`. `held` is there only when it is held,
-    `confirmed` only when a second, independent count of the same events agrees."""
+    `confirmed` only when a second, independent count of the same events agrees,
+    `imported` only when it was recorded afterwards from somebody else's data."""
 
     chamber: str
     roll_call: str
@@ -93,6 +95,12 @@ class Tally(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tall
     at: str
     held: Held | None = None
     confirmed: bool = False
+    imported: Imported | None = None
+
+    @property
+    def day(self) -> str:
+        """The day of the vote, ISO 8601: what lists of the past are ordered by."""
+        return self.imported.voted_on if self.imported else self.at[:10]
 
 
 class Projection(Struct):
@@ -207,6 +215,7 @@ def tally(projection: Projection, epoch: str) -> Tally:
         state.counts,
         verdict(state, projection.status, projection.retracted),
         projection.at,
+        imported=state.roll.imported,
     )
 
 

@@ -89,6 +89,40 @@ def replay_command(
     replay(recordings, Target(services, token_for(data, token), chamber), seconds)
 
 
+@app.command(name="import")
+def import_command(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Histories of votes: UN Digital Library, Voeten; CSV."),
+    ],
+    chamber: ChamberName = "ga",
+    source: Annotated[
+        str | None,
+        typer.Option("--format", help="undl or voeten; else as the header tells."),
+    ] = None,
+    rule: Annotated[
+        str | None,
+        typer.Option(help="Required majority; undl: simple, if not given."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what became of each, CSV."),
+    ] = None,
+    token: Annotated[str | None, typer.Option(help="API token.")] = None,
+    ingest: Annotated[str | None, typer.Option(help="Address of ingest.")] = None,
+    gateway: Gateway = None,
+    data: Data = DATA,
+) -> None:
+    """Record whole histories of votes; repeat it if it was cut off."""
+    from tellers_local.importing import import_files
+    from tellers_local.past_files import checked_format
+
+    wanted = None if rule is None else parse_rule(rule)
+    services = find_services(data, gateway, ingest)
+    target = Target(services, token_for(data, token), chamber_named(chamber).id)
+    import_files(files, target, wanted, checked_format(source), report)
+
+
 @app.command(name="watch")
 def watch_command(
     roll_call: Annotated[str, typer.Argument(help="The roll call's id.")],

@@ -44,7 +44,8 @@ class IngestClient:
         waiting: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.url = url
-        self._base = f"/v1/{chamber}/roll-calls"
+        self._chamber = f"/v1/{chamber}"
+        self._base = f"{self._chamber}/roll-calls"
         self._http = http_client(url)
         self._http.headers["Authorization"] = f"Bearer {token}"
         self._waiting = waiting
@@ -62,19 +63,34 @@ class IngestClient:
 
     async def post(self, path: str, body: dict[str, Any] | None = None) -> None:
         """POST a command; `path` follows `/v1/{chamber}/roll-calls`."""
-        await self._send("POST", path, body)
+        await self._send("POST", self._base + path, json=body)
 
     async def put(self, path: str, body: dict[str, Any]) -> None:
         """PUT a command; `path` follows `/v1/{chamber}/roll-calls`."""
-        await self._send("PUT", path, body)
+        await self._send("PUT", self._base + path, json=body)
 
-    async def _send(self, method: str, path: str, body: dict[str, Any] | None) -> None:
+    async def import_lines(self, lines: bytes) -> bytes:
+        """POST whole roll calls, a line each; the answer's body."""
+        path = f"{self._chamber}/imports"
+        return await self._send(
+            "POST", path, content=lines, media_type="application/x-ndjson"
+        )
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: dict[str, Any] | None = None,
+        content: bytes | None = None,
+        media_type: str | None = None,
+    ) -> bytes:
         """Raises CommandRefused, or Failure when there was no answer for a minute."""
+        headers = {"Idempotency-Key": secrets.token_hex(16)}
+        if media_type is not None:
+            headers["Content-Type"] = media_type
         request = self._http.build_request(
-            method,
-            self._base + path,
-            json=body,
-            headers={"Idempotency-Key": secrets.token_hex(16)},
+            method, path, json=json, content=content, headers=headers
         )
         loop = asyncio.get_running_loop()
         deadline = loop.time() + GIVE_UP_SECONDS
@@ -87,7 +103,7 @@ class IngestClient:
                 trouble = str(error) or type(error).__name__
             else:
                 if response.status_code not in TRY_AGAIN:
-                    return _check(response)
+                    return _checked(response)
                 trouble = detail_of(response)
                 asked_to_wait = _retry_after(response)
             pause = max(wait, asked_to_wait)
@@ -105,11 +121,17 @@ def _retry_after(response: httpx.Response) -> float:
     return float(text) if text.isdigit() else 0.0
 
 
-def _check(response: httpx.Response) -> None:
+def _checked(response: httpx.Response) -> bytes:
     if response.is_success:
-        return
+        return response.content
     try:
-        code = str(response.json()["code"])
-    except (ValueError, KeyError, TypeError):
-        code = ""
-    raise CommandRefused(response.status_code, code, detail_of(response))
+        problem = response.json()
+        code = str(problem["code"])
+        errors = "".join(
+            f"; {error.get('line', error.get('pointer'))}: {error['detail']}"
+            for error in problem.get("errors", ())[:1]
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        code, errors = "", ""
+    detail = detail_of(response) + errors
+    raise CommandRefused(response.status_code, code, detail)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +55,7 @@ async def _play(
     """Play one. Raises Failure saying how far it came."""
     with progress_bar(recording.id) as progress:
         ingest = IngestClient(
-            target.services.ingest, target.token, target.chamber, _Once()
+            target.services.ingest, target.token, target.chamber, warn_once()
         )
         player = Player(ingest, seconds, progress)
         try:
@@ -79,16 +79,17 @@ async def _play(
     say(line(tally))
 
 
-class _Once:
+def warn_once() -> Callable[[str], None]:
     """Warns the first time that ingest has to be waited for."""
+    said = False
 
-    def __init__(self) -> None:
-        self._said = False
-
-    def __call__(self, trouble: str) -> None:
-        if not self._said:
+    def waiting(trouble: str) -> None:
+        nonlocal said
+        if not said:
             warn(f"waiting for ingest: {trouble}")
-        self._said = True
+        said = True
+
+    return waiting
 
 
 async def play_demo(target: Target, seconds: float) -> None:

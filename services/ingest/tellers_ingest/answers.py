@@ -11,13 +11,14 @@ byte, and its status with it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from tellers_core.events import Event, Reveal, VoteRecorded, wire_name
 from tellers_core.majority import Rule
+from tellers_core.past import Difference
 from tellers_core.roll_call import CastVote, Command, Phase, RollCall, Schedule
 
 STATUS_DIGITS = 3
@@ -48,6 +49,29 @@ class CommandAnswer(Struct):
     seq: int
     version: int
     events: list[str]
+
+
+class RecordedLine(Struct, frozen=True, omit_defaults=True):
+    """What became of one line.
+
+    Args:
+        outcome: `closed`; `locked`, with the differences that keep it from being
+            closed; `exists`: recorded before, just so; `conflict`: another roll call
+            has that id.
+        seq, version: of its last event; None for a conflict.
+    """
+
+    id: str
+    outcome: Literal["closed", "locked", "exists", "conflict"]
+    seq: int | None
+    version: int | None
+    differences: tuple[Difference, ...] = ()
+
+
+class ImportAnswer(Struct, frozen=True):
+    """What became of every line, in the order of the body."""
+
+    roll_calls: list[RecordedLine]
 
 
 class Answer(NamedTuple):

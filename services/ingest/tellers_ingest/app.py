@@ -14,6 +14,8 @@ from starlette.types import ASGIApp
 from tellers_ingest.auth import Gate
 from tellers_ingest.console import console
 from tellers_ingest.handler import Recorder
+from tellers_ingest.imports import Importer
+from tellers_ingest.imports import router as imports_router
 from tellers_ingest.naming import Named
 from tellers_ingest.openapi import IngestApp
 from tellers_ingest.routes import router
@@ -41,6 +43,7 @@ class State(TypedDict):
 
     redis: Redis
     recorder: Recorder
+    importer: Importer
     gate: Gate
     chambers: frozenset[str]
 
@@ -56,6 +59,7 @@ def create_app(settings: IngestSettings, clock: Clock = utc_now) -> FastAPI:
         yield {
             "redis": redis,
             "recorder": recorder,
+            "importer": Importer(writer, clock),
             "gate": Gate(TokenStore(redis), settings),
             "chambers": frozenset(log.chamber for log in settings.logs),
         }
@@ -77,6 +81,7 @@ def create_app(settings: IngestSettings, clock: Clock = utc_now) -> FastAPI:
         redirect_slashes=False,
     )
     app.include_router(router)
+    app.include_router(imports_router)
     app.include_router(console.router)
     console.mount_files(app)
     app.include_router(health_router(_readiness(settings)))

@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from tellers_core.past import PastRollCall
 from tellers_ingest import models
-from tellers_ingest.answers import CommandAnswer
+from tellers_ingest.answers import CommandAnswer, ImportAnswer
 from tellers_runtime.openapi import with_problems
 
 _REF = "#/components/schemas/"
@@ -86,6 +87,22 @@ def described(
     }
 
 
+def import_described() -> Described:
+    """The documentation of the import of whole roll calls."""
+    said = {"content": {"application/json": {"schema": _ref("ImportAnswer")}}}
+    content = {"application/x-ndjson": {"schema": _ref("PastRollCall")}}
+    return {
+        "summary": "Record whole roll calls of the past, each all or nothing",
+        "responses": {200: {"description": "What became of each line", **said}},
+        "openapi_extra": {
+            "requestBody": {"content": content, "required": True},
+            "parameters": _HEADERS[:1],
+            "security": [{"token": []}],
+        },
+        "tags": ["commands"],
+    }
+
+
 def _ref(name: str) -> dict[str, str]:
     return {"$ref": _REF + name}
 
@@ -131,7 +148,8 @@ class IngestApp(FastAPI):
                 ref_template=_REF + "{model}",
             )
             _, answers = msgspec.json.schema_components(
-                [CommandAnswer], ref_template=_REF + "{name}"
+                [CommandAnswer, ImportAnswer, PastRollCall],
+                ref_template=_REF + "{name}",
             )
             components.setdefault("schemas", {}).update(bodies["$defs"] | answers)
             components["securitySchemes"] = {"token": _TOKEN}

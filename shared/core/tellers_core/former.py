@@ -9,7 +9,7 @@ membership of the USSR, so both are RUS. Sources: the member states' admissions 
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from tellers_core.members import (
@@ -29,6 +29,10 @@ class Membership(NamedTuple):
 
     admitted: str
     until: str
+
+    def includes(self, day: str) -> bool:
+        """Whether that day is within it."""
+        return self.admitted <= day <= self.until
 
 
 class _NameThen(NamedTuple):
@@ -123,18 +127,6 @@ def _on(code: str | None, day: str) -> str | None:
     return code
 
 
-def by_code(code: str, day: str) -> str | None:
-    """Whom an alpha-3 code meant on that day, former codes such as SUN included."""
-    if member(code) is not None:
-        return _on(code, day)
-    return _on(_former_codes().get(code), day)
-
-
-def by_name(name: str, day: str) -> str | None:
-    """Who had that name on that day; None when the name is not known."""
-    return _on(code_of(name), day)
-
-
 def by_cow(number: str, day: str) -> str | None:
     """The member of a Correlates of War country code on that day.
 
@@ -143,24 +135,31 @@ def by_cow(number: str, day: str) -> str | None:
     return _on(_correlates_of_war().get(number), day)
 
 
+@lru_cache(maxsize=4096)
+def _meant(code: str, name: str) -> tuple[str | None, str | None]:
+    """Whom code and name mean, whatever the day."""
+    coded = code if member(code) is not None else _former_codes().get(code)
+    return coded, code_of(name) if name else None
+
+
 def delegation_on(code: str, name: str, day: str) -> str:
     """The member that a file names by code and name, either of which may be "".
 
-    One of them that is not known is passed over. If they mean two members, it is the one
-    that was a member on that day: CZE beside CZECHOSLOVAKIA is CSK in 1980.
+    One of them that is not known is passed over. If they mean two members, it is the
+    one that was a member on that day: CZE beside CZECHOSLOVAKIA is CSK in 1980.
     Raises ValueError when neither is known or both could be meant.
     """
-    coded = by_code(code, day) if code else None
-    named = by_name(name, day) if name else None
-    found = [one for one in (coded, named) if one is not None]
+    coded, named = (_on(one, day) for one in _meant(code, name))
+    found = {one for one in (coded, named) if one is not None}
     if not found:
         raise ValueError(f"{code} {name}".strip() + " is no member, past or present")
-    if len(set(found)) > 1:
-        found = [
-            one
-            for one in found
-            if memberships()[one].admitted <= day <= memberships()[one].until
-        ]
+    if len(found) > 1:
+        found = {one for one in found if memberships()[one].includes(day)}
         if len(found) != 1:
             raise ValueError(f"{code} is not {name}, which is {named}")
-    return found[0]
+    return found.pop()
+
+
+def is_known(name: str) -> bool:
+    """Whether anybody has, or had, that name."""
+    return code_of(name) is not None

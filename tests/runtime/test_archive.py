@@ -18,9 +18,11 @@ from tellers_core.events import IntentionRecorded, RollCallAnnulled, Vote
 from tellers_core.tally import Held
 from tellers_runtime.archive.engine import migrate, open_engine, reading, writing
 from tellers_runtime.archive.reading import (
+    EVERYTHING,
     ArchiveReader,
     Page,
     Position,
+    Wanted,
     archived,
 )
 from tellers_runtime.log import Entry
@@ -216,7 +218,7 @@ def test_a_log_that_was_never_archived_has_nothing(reader: ArchiveReader) -> Non
     assert reader.position(nowhere) is None
     assert reader.snapshot(nowhere, 10) is None
     assert reader.standing(nowhere) is None
-    assert reader.tallies(nowhere, None, 10, None) == Page([], None)
+    assert reader.tallies(nowhere, EVERYTHING, 10, None) == Page([], None)
     assert reader.tally(nowhere, "open") is None
     assert reader.events(nowhere, 0, 10) == []
     assert reader.events_of(nowhere, "open") == (0, [])
@@ -261,7 +263,7 @@ def test_pages_go_from_the_newest_scheduled_to_the_oldest(
 ) -> None:
     seen, before = [], None
     while True:
-        page = reader.tallies(GA, None, 2, before)
+        page = reader.tallies(GA, EVERYTHING, 2, before)
         seen += [tally.roll_call for tally in page.tallies]
         if page.next is None:
             break
@@ -270,13 +272,14 @@ def test_pages_go_from_the_newest_scheduled_to_the_oldest(
 
 
 def test_a_page_that_is_just_full_has_no_next(reader: ArchiveReader) -> None:
-    assert reader.tallies(GA, "open", 2, None).next is None
-    assert reader.tallies(GA, "open", 1, None).next is not None
+    assert reader.tallies(GA, Wanted("open"), 2, None).next is None
+    assert reader.tallies(GA, Wanted("open"), 1, None).next is not None
 
 
 def test_pages_may_be_of_one_phase(reader: ArchiveReader) -> None:
     def names(phase: str) -> list[str]:
-        return [t.roll_call for t in reader.tallies(GA, phase, 10, None).tallies]
+        page = reader.tallies(GA, Wanted(phase), 10, None)
+        return [tally.roll_call for tally in page.tallies]
 
     assert names("closed") == ["late", "closed"]
     assert names("open") == ["held", "open"]

@@ -50,7 +50,13 @@ from tellers_gateway.viewers import (
     TallySubscription,
 )
 from tellers_runtime import keys
-from tellers_runtime.archive.reading import ArchiveReader, Page, Position
+from tellers_runtime.archive.reading import (
+    ArchiveReader,
+    Cursor,
+    Page,
+    Position,
+    Wanted,
+)
 from tellers_runtime.log import Entry, LogLost, LogReader, TallyChannel, connect
 from tests.scenario import AT, SIX, scheduled
 from tests.services.test_gateway_frames import messages
@@ -92,7 +98,7 @@ class Archive(ArchiveReader):
         return self.projected.get(roll_call)
 
     def tallies(
-        self, log: LogName, phase: str | None, limit: int, before: int | None
+        self, log: LogName, wanted: Wanted, limit: int, before: Cursor | None
     ) -> Page:
         return Page(list(self.projected.values()), None)
 

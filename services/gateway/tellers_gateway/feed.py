@@ -173,7 +173,8 @@ def complete_after(seq: int, published: Iterable[Tally]) -> int:
 
 
 def _is_running(tally: Tally) -> bool:
-    return tally.phase not in ENDED
+    # One of the past that could not be closed is nothing that is on now.
+    return tally.phase not in ENDED and tally.imported is None
 
 
 def _is_news(known: Tally, tally: Tally) -> bool:

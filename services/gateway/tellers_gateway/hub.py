@@ -28,7 +28,7 @@ from tellers_gateway.frames import Frame, control_frame, event_frame, tally_fram
 from tellers_gateway.past import READ_AT_ONCE, Past, ask
 from tellers_gateway.replays import Replays
 from tellers_gateway.vouching import LOG, TALLIES, Vouching
-from tellers_runtime.archive.reading import ArchiveReader, Page
+from tellers_runtime.archive.reading import ArchiveReader, Cursor, Page, Wanted
 from tellers_runtime.clock import rfc3339, utc_now
 from tellers_runtime.log import (
     Entry,
@@ -397,11 +397,12 @@ class Hub:
         """The tally of a roll call at each of its events up to a seq."""
         return await self._replays.tallies_of(self.feed, roll_call, upto)
 
-    async def page(self, phase: str | None, limit: int, before: int | None) -> Page:
+    async def page(self, wanted: Wanted, limit: int, before: Cursor | None) -> Page:
         """A page of tallies, newest roll call first, each as fresh as it is here."""
-        page = await ask(self._archive.tallies, self.log, phase, limit, before)
+        page = await ask(self._archive.tallies, self.log, wanted, limit, before)
         fresh = (self._freshest(tally) for tally in page.tallies)
-        return Page([t for t in fresh if phase in (None, t.phase)], page.next)
+        shown = [t for t in fresh if wanted.phase in (None, t.phase)]
+        return Page(shown, page.next)
 
     def _freshest(self, archived: Tally) -> Tally:
         known = self.feed.latest.get(archived.roll_call)

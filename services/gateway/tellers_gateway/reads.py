@@ -14,11 +14,15 @@ from tellers_gateway.hub import Hub
 from tellers_gateway.resume import MAX_SEQ
 from tellers_gateway.state import HubDep
 from tellers_gateway.words import Language
+from tellers_runtime.archive.reading import Cursor, Wanted
 from tellers_runtime.problems import HttpProblem
 
 router = APIRouter(tags=["reads"])
 CACHE = "public, s-maxage=1"
 MAX_PAGE, MAX_EVENTS, MAX_WAIT = 100, 1000, 30.0
+MAX_TEXT = 200
+# What `Cursor` writes; a seq within what databases count to.
+CURSOR = r"^\d{4}-\d{2}-\d{2}\.\d{1,18}$"
 
 _json = msgspec.json.Encoder().encode
 
@@ -98,11 +102,31 @@ async def roll_calls(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
     cursor: Annotated[
-        int | None, Query(ge=1, le=MAX_SEQ, description="A page's `next`.")
+        str | None, Query(pattern=CURSOR, description="A page's `next`.")
     ] = None,
+    q: Annotated[
+        str,
+        Query(
+            max_length=MAX_TEXT,
+            description="Words of title, symbol, id, session or day.",
+        ),
+    ] = "",
+    session: Annotated[
+        str | None,
+        Query(
+            max_length=64,
+            pattern=r"^[^\x00]*$",
+            description="Session of imported ones: `41`, `ES-11`.",
+        ),
+    ] = None,
+    year: Annotated[int | None, Query(ge=1945, le=9999, description="Of the vote.")] = (
+        None
+    ),
 ) -> Response:
-    """One page; `next` is the cursor of the following one, null at the end."""
-    page = await hub.page(phase, limit, cursor)
+    """One page, the newest vote first; `next` is the cursor of the following one, null
+    at the end."""
+    before = None if cursor is None else Cursor.parse(cursor)
+    page = await hub.page(Wanted(phase, q, session, year), limit, before)
     items = [msgspec.Raw(encode_tally(tally)) for tally in page.tallies]
     following = None if page.next is None else str(page.next)
     body = _json({"items": items, "next": following})

@@ -384,6 +384,9 @@ def _roll_call_row(log: LogName, tally: Tally, scheduled: int) -> dict[str, Any]
         "entitled": counts.entitled,
         "members": counts.members,
         "held_seq": tally.held.seq if tally.held else None,
+        "day": tally.day,
+        "session": tally.imported.session if tally.imported else "",
+        "search": tally.search_text,
         "tally": stored(tally),
     }
 

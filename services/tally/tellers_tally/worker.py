@@ -207,7 +207,12 @@ class _Run:
                 change = await self._absorb(entry)
                 absorbed.append((change, self._tallies(change.touched)))
             await self._channel.publish(
-                [encode_tally(tally) for _, tallies in absorbed for tally in tallies],
+                [
+                    encode_tally(tally)
+                    for _, tallies in absorbed
+                    for tally in tallies
+                    if tally.is_public
+                ],
                 entries[-1].seq,
             )
             # Into the archive only what was published: a crash between the two

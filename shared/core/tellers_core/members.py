@@ -108,6 +108,13 @@ def name_key(name: str) -> str:
     return "".join(c for c in plain if c.isalnum())
 
 
+def search_key(text: str) -> str:
+    """A text as it is searched: lower case, without accents, words apart by a space."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    kept = (c if c.isalnum() else " " for c in plain if not unicodedata.combining(c))
+    return " ".join("".join(kept).split())
+
+
 @cache
 def _codes_by_name() -> Mapping[str, str]:
     found = {

@@ -23,6 +23,7 @@ from tellers_core.events import (
     wire_name,
 )
 from tellers_core.majority import Rule, majority
+from tellers_core.members import search_key
 from tellers_core.roll_call import Phase, RollCall
 
 Status = Literal[
@@ -101,6 +102,19 @@ class Tally(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tall
     def day(self) -> str:
         """The day of the vote, ISO 8601: what lists of the past are ordered by."""
         return self.imported.voted_on if self.imported else self.at[:10]
+
+    @property
+    def search_text(self) -> str:
+        """What it is found by, as `search_key` makes it."""
+        session = self.imported.session if self.imported else ""
+        said = (self.title, self.symbol or "", self.roll_call, session, self.day)
+        return search_key(" ".join(said))
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it may be published: while a roll call of the past comes in, nobody
+        is voting, and no screen may look as if somebody were."""
+        return self.imported is None or self.phase not in (Phase.SCHEDULED, Phase.OPEN)
 
 
 class Projection(Struct):

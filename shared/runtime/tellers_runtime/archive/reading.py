@@ -4,14 +4,15 @@ Snapshot and position come from one transaction, so a reader can go on from the 
 without missing or repeating anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, or_, select, tuple_
 from sqlmodel import col
 
 from tellers_core.codec import LogName, as_text
+from tellers_core.members import search_key
 from tellers_core.tally import ENDED, Tally, decode_tally
 from tellers_runtime.archive.engine import reading
 from tellers_runtime.archive.tables import EventRow, LogRow, RollCallRow
@@ -34,11 +35,46 @@ class Standing(NamedTuple):
     going: list[Tally]
 
 
+class Cursor(NamedTuple):
+    """A place in the list of roll calls: the newest day first, and of a day what was
+    scheduled last."""
+
+    day: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.day}.{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        """The cursor written by `str`. Raises ValueError."""
+        day, _, seq = text.partition(".")
+        return cls(day, int(seq))
+
+
 class Page(NamedTuple):
     """Tallies, newest roll call first, and the cursor of the next page."""
 
     tallies: list[Tally]
-    next: int | None
+    next: Cursor | None
+
+
+class Wanted(NamedTuple):
+    """Which roll calls are listed.
+
+    Args:
+        text: each of its words must be found in title, symbol, id, session or day.
+        session: of imported ones, as their source writes it.
+        year: of the vote.
+    """
+
+    phase: str | None = None
+    text: str = ""
+    session: str | None = None
+    year: int | None = None
+
+
+EVERYTHING = Wanted()
 
 
 def archived(body: bytes) -> str:
@@ -55,6 +91,20 @@ def _position(connection: Connection, log: LogName) -> Position | None:
 
 def _tally(text: str, epoch: str) -> Tally:
     return msgspec.structs.replace(decode_tally(text.encode()), epoch=epoch)
+
+
+def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    if wanted.phase is not None:
+        yield col(RollCallRow.phase) == wanted.phase
+    if wanted.session is not None:
+        yield col(RollCallRow.session) == wanted.session
+    if wanted.year is not None:
+        first, last = f"{wanted.year:04d}-01-01", f"{wanted.year:04d}-12-31"
+        yield col(RollCallRow.day).between(first, last)
+    for word in wanted.text.split():
+        # Letters, digits and spaces only: nothing in it means anything to LIKE.
+        if key := search_key(word):
+            yield col(RollCallRow.search).like(f"%{key}%")
 
 
 class ArchiveReader:
@@ -105,23 +155,22 @@ class ArchiveReader:
             return position, [_tally(text, position.epoch) for text in texts]
 
     def tallies(
-        self, log: LogName, phase: str | None, limit: int, before: int | None
+        self, log: LogName, wanted: Wanted, limit: int, before: Cursor | None
     ) -> Page:
-        """A page of tallies, newest scheduled first; `before` is a page's `next`."""
-        query = select(col(RollCallRow.tally), col(RollCallRow.scheduled_seq)).where(
-            col(RollCallRow.log) == str(log)
+        """A page of tallies, the newest vote first; `before` is a page's `next`."""
+        day, seq = col(RollCallRow.day), col(RollCallRow.scheduled_seq)
+        query = select(col(RollCallRow.tally), day, seq).where(
+            col(RollCallRow.log) == str(log), *_conditions(wanted)
         )
-        if phase is not None:
-            query = query.where(col(RollCallRow.phase) == phase)
         if before is not None:
-            query = query.where(col(RollCallRow.scheduled_seq) < before)
-        newest = query.order_by(col(RollCallRow.scheduled_seq).desc())
+            query = query.where(tuple_(day, seq) < tuple_(before.day, before.seq))
+        newest = query.order_by(day.desc(), seq.desc())
         with reading(self._engine) as connection:
             position = _position(connection, log)
             rows = connection.execute(newest.limit(limit + 1)).all()
         epoch = position.epoch if position else ""
-        more = rows[limit - 1].scheduled_seq if len(rows) > limit else None
-        return Page([_tally(row.tally, epoch) for row in rows[:limit]], more)
+        last = Cursor(*rows[limit - 1][1:]) if len(rows) > limit else None
+        return Page([_tally(row.tally, epoch) for row in rows[:limit]], last)
 
     def tally(self, log: LogName, roll_call: str) -> Tally | None:
         """The archived tally of one roll call."""

@@ -50,12 +50,16 @@ class EventRow(SQLModel, table=True):
 
 
 class RollCallRow(SQLModel, table=True):
-    """One roll call's projection. `epoch` inside `tally` is empty: the log has it."""
+    """One roll call's projection. `epoch` inside `tally` is empty: the log has it.
+
+    `day` is that of the vote, ISO 8601; `session` that of an imported one, else "";
+    `search` is what it is found by (`Tally.search_text`).
+    """
 
     __tablename__ = "roll_call"
     __table_args__ = (
-        Index("roll_call_newest", "log", "scheduled_seq"),
-        Index("roll_call_phase", "log", "phase", "scheduled_seq"),
+        Index("roll_call_newest", "log", "day", "scheduled_seq"),
+        Index("roll_call_phase", "log", "phase", "day", "scheduled_seq"),
     )
 
     log: str = Field(primary_key=True, max_length=64)
@@ -73,6 +77,9 @@ class RollCallRow(SQLModel, table=True):
     members: int
     held_seq: int | None = Field(default=None, sa_type=BigInteger)
     tally: str = Field(sa_type=Text)
+    day: str = Field(max_length=10)
+    session: str = Field(max_length=64)
+    search: str = Field(sa_type=Text)
 
 
 class VoteRow(SQLModel, table=True):

@@ -19,7 +19,7 @@ from tellers_core.events import (
     VoteRecorded,
     VoteWithdrawn,
 )
-from tellers_core.members import all_members
+from tellers_core.former import member, name_on
 
 
 class VoteLine(Struct, frozen=True):
@@ -33,8 +33,8 @@ class VoteLine(Struct, frozen=True):
 
 
 class MemberLine(Struct, frozen=True):
-    """A member of the chamber when the roll call was scheduled; `iso2` and regional
-    `group` are null for one that is no member today."""
+    """A member of the chamber when the vote was taken; `iso2` and regional `group` are
+    null for one that nobody knows, `iso2` also where the membership has ended."""
 
     delegation: str
     name: str
@@ -85,16 +85,20 @@ class _Answer(NamedTuple):
     at: str
 
 
-def name_of(code: str, language: str) -> str:
-    """The member's name in that language; its code when it is no member today."""
-    member = all_members().get(code)
-    return member.names[language] if member else code
+# A day after every change of name.
+TODAY = "9999-12-31"
 
 
-def _member_line(code: str, language: str, *, entitled: bool) -> MemberLine:
-    member = all_members().get(code)
-    iso2, group = (member.iso2, member.group) if member else (None, None)
-    return MemberLine(code, name_of(code, language), entitled, iso2, group)
+def name_of(code: str, language: str, day: str = TODAY) -> str:
+    """The member's name in that language, in English that of the day; its code when
+    nobody is known by it."""
+    return name_on(code, day, language)
+
+
+def _member_line(code: str, name: str, *, entitled: bool) -> MemberLine:
+    known = member(code)
+    iso2, group = (known.iso2, known.group) if known else (None, None)
+    return MemberLine(code, name, entitled, iso2, group)
 
 
 def detail(history: Iterable[Recorded], language: str = "en") -> Detail:
@@ -136,10 +140,12 @@ def _in_order(
     result: Result | None,
     language: str,
 ) -> Detail:
+    day = roll.imported.voted_on if roll.imported else TODAY
+    names = {code: name_of(code, language, day) for code in roll.members}
     votes = [
         VoteLine(
             code,
-            name_of(code, language),
+            names[code],
             answer.vote,
             answer.seq,
             answer.changed,
@@ -156,7 +162,7 @@ def _in_order(
         roll.barred,
         roll.called_from,
         [
-            _member_line(code, language, entitled=code in entitled)
+            _member_line(code, names[code], entitled=code in entitled)
             for code in roll.members
         ],
         [intentions[code] for code in roll.members if code in intentions],

@@ -90,7 +90,7 @@ def flat_row(tally: Tally, full: Detail, words: Words) -> dict[str, Cell]:
         "corrected": int(any(line.changed for line in full.votes)),
         "seq": tally.seq,
         "epoch": tally.epoch,
-        "occurred_at": tally.at,
+        "occurred_at": tally.imported.voted_on if tally.imported else tally.at,
         "published_at": tally.at,
         "held": tally.held.reason if tally.held else None,
     }
@@ -121,7 +121,7 @@ def vote_rows(tally: Tally, full: Detail, words: Words) -> list[dict[str, Cell]]
         values: dict[str, Cell] = {
             "vote_id": tally.roll_call,
             "symbol": tally.symbol,
-            "date": tally.at[:10],
+            "date": tally.day,
             "title": tally.title,
             "member_code": member.delegation,
             "member_iso2": member.iso2,

@@ -33,7 +33,7 @@ from tellers_core.tally import (
     status_of,
     verdict,
 )
-from tellers_gateway.detail import name_of
+from tellers_gateway.detail import TODAY, name_of
 from tellers_gateway.words import Words, rule_words
 
 # Names of those against and abstaining are written out while they are so few.
@@ -70,6 +70,9 @@ def moments(history: Iterable[Recorded], words: Words) -> list[Moment]:
             break  # held there; the moments before it stand
         told = _of_event(recorded, projection.roll_call, words, first_no=first_no)
         told += _of_verdict(projection, was, words)
+        if projection.roll_call.roll.imported is not None:
+            # Its votes are in the order of the members: who was first is not known.
+            told = [one for one in told if one[0] in ("closed", "annulled")]
         for kind, headline, delegation in told:
             found.append(
                 Moment(
@@ -188,8 +191,10 @@ def _with_names(
     figure = words.say(key, n=number)
     if not 0 < number <= NAMED:
         return figure
+    past = state.roll.imported
+    day = past.voted_on if past else TODAY
     names = [
-        name_of(code, words.language)
+        name_of(code, words.language, day)
         for code in state.roll.members
         if state.votes.get(code) is vote
     ]

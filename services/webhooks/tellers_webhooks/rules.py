@@ -62,8 +62,13 @@ def problem(rule: Rule) -> str:
 
 
 def matches(rule: Rule, moment: Moment) -> bool:
-    """Whether the rule is met at this event."""
+    """Whether the rule is met at this event.
+
+    Of a roll call of the past only its closing is news: it was recorded at once.
+    """
     event, after = moment.recorded.event, moment.after
+    if after.imported is not None and rule.rule != "closed":
+        return False
     match rule.rule:
         case "permanent_member_votes":
             if not isinstance(event, VoteRecorded | VoteChanged | VoteWithdrawn):

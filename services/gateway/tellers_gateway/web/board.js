@@ -6,6 +6,7 @@ import { byId, element, getJson, Refused, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Hall } from "./hall.js";
 import { offerLanguages, speak } from "./language.js";
+import { originInWords } from "./origin.js";
 import { Picture } from "./picture.js";
 import { chip } from "./symbols.js";
 import {
@@ -143,7 +144,8 @@ function paint() {
   say(byId("retracted"), retracted && retractionInWords(retracted, nameOf, language));
   byId("legend").hidden = ![...picture.lamps.values()].some(({ changed }) => changed);
   byId("proofs").hidden = phase !== "closed";
-  say(byId("as-of"), language.say("as_of", { time: language.time(tally.at) }));
+  const asOf = language.say("as_of", { time: language.time(tally.at) });
+  say(byId("as-of"), originInWords(tally, language) || asOf);
   fitRail();
 }
 

@@ -2,6 +2,8 @@
 
 import { bar } from "./bar.js";
 import { element, say } from "./dom.js";
+import { isPast } from "./listing.js";
+import { dayOf } from "./origin.js";
 import { chip } from "./symbols.js";
 import { heldInWords, silentLabel, verdictInWords } from "./verdict.js";
 
@@ -51,7 +53,7 @@ export class Card {
     const { chamber, roll_call: id, phase, counts, verdict, held } = tally;
     const key = `chamber.${chamber}`;
     const parts = [language.has(key) ? language.say(key) : chamber, tally.symbol];
-    if (phase === "closed" || phase === "annulled") parts.push(language.date(tally.at));
+    if (isPast(tally)) parts.push(language.date(dayOf(tally)));
     this.where.replaceChildren(
       ...parts.filter(Boolean).map((text) => element("bdi", { textContent: text })),
     );
@@ -74,7 +76,7 @@ export class Card {
     say(this.headline, [words.headline, words.result].filter(Boolean).join(" "));
     const detail = [words.qualifier, words.path, words.because];
     say(this.detail, detail.filter(Boolean).join(" · "));
-    const running = phase !== "closed" && phase !== "annulled";
+    const running = !isPast(tally);
     const why = held && running
       ? language.say("held", {
           reason: heldInWords(held.reason, language), time: language.time(tally.at),

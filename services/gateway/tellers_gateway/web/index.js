@@ -9,6 +9,7 @@ import { verdictInWords } from "./verdict.js";
 
 const CHAMBERS = ["ga", "sc"];
 const PAGE = 20;
+const SEARCH_MS = 200;
 const RETRY_MS = 4_000;
 const SPREAD_MS = 2_000;
 
@@ -18,9 +19,15 @@ const cards = new Map();
 const cursors = new Map();
 const states = new Map(CHAMBERS.map((chamber) => [chamber, { name: "connecting" }]));
 let painting = 0;
+let found = null; // what was searched for: {text, listing, cursors}; null: nothing
+let asking = new AbortController();
 
-const address = (chamber, cursor) =>
-  `/v1/${chamber}/roll-calls?limit=${PAGE}${cursor ? `&cursor=${cursor}` : ""}`;
+function address(chamber, cursor, text = "") {
+  const query = new URLSearchParams({ limit: PAGE });
+  if (cursor) query.set("cursor", cursor);
+  if (text) query.set("q", text);
+  return `/v1/${chamber}/roll-calls?${query}`;
+}
 
 /** Fetch a chamber's newest roll calls, then follow all of them. */
 async function begin(chamber) {
@@ -54,18 +61,47 @@ function again(chamber, feed) {
   setTimeout(() => begin(chamber), Math.random() * SPREAD_MS);
 }
 
+/** The next page of each chamber, of all or of what was searched for. */
 async function more() {
-  for (const [chamber, cursor] of cursors) {
+  const into = found ?? { text: "", listing, cursors };
+  for (const [chamber, cursor] of into.cursors) {
     if (cursor === null) continue;
-    const page = await getJson(address(chamber, cursor)).catch(() => null);
+    const page = await getJson(address(chamber, cursor, into.text)).catch(() => null);
     if (page === null) continue;
-    for (const tally of page.items) listing.take(tally);
-    cursors.set(chamber, page.next);
+    for (const tally of page.items) into.listing.take(tally);
+    into.cursors.set(chamber, page.next);
   }
   repaint();
 }
 
+/** Show of the past what has these words; the address names them, to be linked to. */
+async function search(text) {
+  asking.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  const here = new URL(location.href);
+  if (text === "") here.searchParams.delete("q");
+  else here.searchParams.set("q", text);
+  history.replaceState(null, "", here);
+  const next = text === "" ? null : { text, listing: new Listing(), cursors: new Map() };
+  try {
+    if (next) await Promise.all(CHAMBERS.map((chamber) => look(chamber, next, signal)));
+  } catch {
+    return; // asked anew meanwhile, or away: what is shown stays
+  }
+  found = next;
+  repaint();
+}
+
+async function look(chamber, into, signal) {
+  const page = await getJson(address(chamber, null, into.text), signal);
+  for (const tally of page.items) into.listing.take(tally);
+  into.cursors.set(chamber, page.next);
+}
+
 function take(tally) {
+  // Nobody is voting on what comes in from the past: it is there at the next visit.
+  if (tally.imported) return;
   const before = listing.get(`${tally.chamber}/${tally.roll_call}`);
   if (listing.take(tally) === null) return;
   announce(before, tally);
@@ -79,20 +115,22 @@ function repaint() {
 function paint() {
   painting = 0;
   const { now, past } = listing;
-  place(byId("now"), now);
-  place(byId("past"), past);
+  const shown = found ?? { listing, cursors };
+  place(byId("now"), now, listing);
+  place(byId("past"), shown.listing.past, shown.listing);
   const loaded = cursors.size === CHAMBERS.length;
   byId("empty").hidden = !loaded || listing.size > 0;
   byId("now-section").hidden = listing.size === 0;
   byId("nothing").hidden = now.length > 0;
   byId("past-section").hidden = past.length === 0;
-  byId("more").hidden = ![...cursors.values()].some((cursor) => cursor !== null);
+  byId("not-found").hidden = found === null || found.listing.past.length > 0;
+  byId("more").hidden = ![...shown.cursors.values()].some((cursor) => cursor !== null);
 }
 
 /** Cards in this order; one that is there already is only painted anew. */
-function place(list, keys) {
+function place(list, keys, from) {
   const wanted = keys.map((key) => {
-    const tally = listing.get(key);
+    const tally = from.get(key);
     const card = cards.get(key) ?? new Card(tally, language);
     if (cards.has(key)) card.paint(tally);
     cards.set(key, card);
@@ -131,6 +169,16 @@ function show(chamber, state) {
   say(byId("trouble"), trouble);
 }
 
+let typing = 0;
+const find = byId("find");
+find.placeholder = language.say("search_past");
+find.setAttribute("aria-label", language.say("search_past"));
+find.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => search(find.value.trim()), SEARCH_MS);
+});
+find.value = new URLSearchParams(location.search).get("q") ?? "";
+if (find.value.trim() !== "") search(find.value.trim());
 byId("more").addEventListener("click", more);
 offerLanguages(byId("languages"), language.code);
 for (const chamber of CHAMBERS) begin(chamber);

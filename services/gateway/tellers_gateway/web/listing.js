@@ -1,6 +1,11 @@
 // The roll calls of all chambers as the index shows them: on now, and past. Pure.
 
+import { dayOf } from "./origin.js";
+
 const ENDED = new Set(["closed", "annulled"]);
+
+/** Whether it is over; one of the past that could not be closed is over too. */
+export const isPast = ({ phase, imported }) => ENDED.has(phase) || Boolean(imported);
 
 export class Listing {
   #tallies = new Map();
@@ -33,20 +38,22 @@ export class Listing {
   /** Keys of what runs, what is under way before what is only announced. */
   get now() {
     const weight = { open: 0, locked: 0, scheduled: 1 };
-    return this.#keys(({ phase }) => !ENDED.has(phase)).sort(
+    return this.#keys((tally) => !isPast(tally)).sort(
       (a, b) => weight[this.get(a).phase] - weight[this.get(b).phase],
     );
   }
 
   /** Keys of what has ended, the newest first. */
   get past() {
-    return this.#keys(({ phase }) => ENDED.has(phase));
+    return this.#keys(isPast);
   }
 
   #keys(wanted) {
     return [...this.#tallies]
       .filter(([, tally]) => wanted(tally))
-      .sort(([, a], [, b]) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.seq - a.seq))
+      .sort(([, a], [, b]) => later(dayOf(b), dayOf(a)) || b.seq - a.seq)
       .map(([key]) => key);
   }
 }
+
+const later = (a, b) => (a > b ? 1 : a < b ? -1 : 0);

@@ -6,6 +6,7 @@ import { Card } from "./card.js";
 import { byId, element, getJson, Refused, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { offerLanguages, speak } from "./language.js";
+import { originInWords } from "./origin.js";
 import { chip } from "./symbols.js";
 import { silentLabel } from "./verdict.js";
 
@@ -99,6 +100,11 @@ function paintCard(full) {
   }
   card.paint(full);
   byId("certificate").hidden = full.phase !== "closed";
+  say(byId("origin"), originInWords(full, language));
+  // It was recorded at once: there is nothing to see of the vote's own course.
+  for (const part of document.querySelectorAll("[data-live]")) {
+    part.hidden = Boolean(full.imported);
+  }
 }
 
 function paintVotes({ votes, members, phase }) {

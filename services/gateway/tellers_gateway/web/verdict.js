@@ -23,14 +23,20 @@ export function countsInWords({ yes, no, abstain }, language) {
   });
 }
 
+/** What keeps a roll call of the past from being closed: its source says otherwise. */
+function differing(said, language) {
+  return language.say("imported_differs", { figures: said ? figures(said) : "–" });
+}
+
 /**
  * {rule, headline, result, qualifier, path, because, firmness}: texts, or "" where there
  * is nothing to say. Result (the figures) and qualifier belong to the headline.
  */
 export function verdictInWords(tally, language) {
   const { verdict, counts, phase } = tally;
+  const rule = ruleInWords(verdict.rule, language);
   const texts = {
-    rule: ruleInWords(verdict.rule, language),
+    rule: tally.imported ? language.say("rule_assumed", { rule }) : rule,
     headline: headline(tally, language),
     result: "",
     qualifier: "",
@@ -45,6 +51,10 @@ export function verdictInWords(tally, language) {
       verdict.status === "tied"
         ? language.say("second_vote")
         : language.say("required", { n: verdict.required });
+    return texts;
+  }
+  if (tally.imported) {
+    texts.qualifier = differing(tally.imported.figures, language);
     return texts;
   }
   const settled = verdict.status === "clinched" || verdict.status === "unreachable";

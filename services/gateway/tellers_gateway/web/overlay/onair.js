@@ -44,7 +44,8 @@ export class OnAir {
   /** `current` follows a vote that runs; the last result stays until then. */
   #follows(tally, other) {
     if (this.#latest === null || other) {
-      return RUNNING.has(tally.phase) && tally.seq > (this.#latest?.seq ?? -1);
+      const runs = RUNNING.has(tally.phase) && !tally.imported;
+      return runs && tally.seq > (this.#latest?.seq ?? -1);
     }
     return true;
   }

@@ -263,6 +263,7 @@ export function checkResult({ file, found: { count, log } }) {
     symbol: roll.symbol, epoch: file.epoch, seq, version: closing.rollcallversion,
     phase: "closed", rehearsal: roll.rehearsal, counts: count.counts,
     verdict: count.verdict, at: closing.time,
+    ...(roll.imported ? { imported: roll.imported } : {}),
   };
   same(file.tally, tally, "/tally");
   const recorded = roll.members

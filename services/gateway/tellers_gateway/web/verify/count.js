@@ -20,6 +20,12 @@ const inFigures = object({
   fraction: text, of: oneOf("present_and_voting", "members"), strict: boolean,
 });
 
+// Where a roll call comes from that was recorded long after it was taken.
+const imported = object({
+  voted_on: written("day", /^\d{4}-\d{2}-\d{2}$/), session: text, source: text,
+  record: text, figures: orNull(object(figures)),
+});
+
 function rule(value, at) {
   if (typeof value === "string") {
     oneOf(...RULES)(value, at);
@@ -38,7 +44,7 @@ const KINDS = {
       title: text, symbol: orNull(text), rule, members: listOf(code),
       entitled: listOf(code), barred: mapOf(text), permanent: listOf(code),
       called_from: orNull(code), rehearsal: boolean, reveal: oneOf("live"),
-    }),
+    }, { imported }),
     in: ["none"],
     to: "scheduled",
   },

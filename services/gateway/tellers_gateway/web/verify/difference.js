@@ -89,16 +89,19 @@ export const mapOf = (check) => (value, at) => {
   for (const [name, item] of Object.entries(value)) check(item, under(at, name));
 };
 
-/** An object of exactly these members. */
-export const object = (members) => (value, at) => {
+/** An object of exactly these members; those of `optional` may be left out. */
+export const object = (members, optional = {}) => (value, at) => {
   anObject(value, at);
   for (const name of Object.keys(members)) {
     if (Object.hasOwn(value, name)) continue;
     throw new Difference(under(at, name), undefined, form("member"));
   }
   for (const name of Object.keys(value)) {
-    if (Object.hasOwn(members, name)) continue;
+    if (Object.hasOwn(members, name) || Object.hasOwn(optional, name)) continue;
     throw new Difference(under(at, name), value[name], undefined);
   }
   for (const [name, check] of Object.entries(members)) check(value[name], under(at, name));
+  for (const [name, check] of Object.entries(optional)) {
+    if (Object.hasOwn(value, name)) check(value[name], under(at, name));
+  }
 };

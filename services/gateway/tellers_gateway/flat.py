@@ -82,7 +82,7 @@ def flat_row(tally: Tally, full: Detail, words: Words) -> dict[str, Cell]:
         "yes_label": words.say("yes"),
         "no_label": words.say("no"),
         "abstain_label": words.say("abstain"),
-        "majority_rule": rule_words(words, verdict.rule),
+        "majority_rule": _majority(tally, words),
         "needed": verdict.required if begun else None,
         "margin": verdict.margin if begun else None,
         "result": verdict.status if ended else None,
@@ -95,6 +95,11 @@ def flat_row(tally: Tally, full: Detail, words: Words) -> dict[str, Cell]:
         "held": tally.held.reason if tally.held else None,
     }
     return {column: values.get(column) for column in COLUMNS}
+
+
+def _majority(tally: Tally, words: Words) -> str:
+    rule = rule_words(words, tally.verdict.rule)
+    return words.say("rule_assumed", rule=rule) if tally.imported else rule
 
 
 def _figures(counts: Counts) -> dict[str, Cell]:

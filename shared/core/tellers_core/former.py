@@ -17,7 +17,6 @@ from tellers_core.members import (
     Member,
     all_members,
     code_of,
-    name_key,
     rows,
 )
 
@@ -72,17 +71,6 @@ def memberships() -> Mapping[str, Membership]:
 def member(code: str) -> Member | None:
     """The member of that code, of today or of the past."""
     return all_members().get(code) or former_members().get(code)
-
-
-@cache
-def ranks() -> Mapping[str, int]:
-    """The place of every member, past ones too, in English alphabetical order."""
-    names = {code: name_key(one.name) for code, one in all_members().items()}
-    order = list(names)
-    for code, former in former_members().items():
-        before = [one for one in names if names[one] < name_key(former.name)]
-        order.insert(order.index(before[-1]) + 1, code)
-    return {code: place for place, code in enumerate(order)}
 
 
 @cache

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 LANGUAGES = ("en", "fr", "es", "ru", "ar", "zh")
@@ -102,6 +102,7 @@ def chamber_of(chamber_id: str, day: date) -> Chamber | None:
             return None
 
 
+@lru_cache(maxsize=4096)
 def name_key(name: str) -> str:
     """A name without case, accents and punctuation, to compare spellings by."""
     plain = unicodedata.normalize("NFKD", name.casefold())

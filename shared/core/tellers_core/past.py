@@ -19,8 +19,9 @@ from tellers_core.events import (
     RollCallScheduled,
     Vote,
 )
-from tellers_core.former import ranks
+from tellers_core.former import name_on
 from tellers_core.majority import Rule
+from tellers_core.members import name_key
 from tellers_core.roll_call import (
     CastVote,
     CastVotes,
@@ -96,10 +97,10 @@ class Taken(NamedTuple):
 
 
 def roll_of(past: PastRollCall, permanent: tuple[str, ...] = ()) -> RollCallScheduled:
-    """The event that announces it. Members that nobody knows come last."""
-    order = ranks()
-    last = len(order)
-    members = tuple(sorted(past.members, key=lambda code: order.get(code, last)))
+    """The event that announces it, its members in alphabetical order of their names on
+    that day."""
+    names = {code: name_key(name_on(code, past.voted_on)) for code in past.members}
+    members = tuple(sorted(names, key=names.__getitem__))
     return RollCallScheduled(
         title=past.title,
         symbol=past.symbol,

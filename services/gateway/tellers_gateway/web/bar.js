@@ -31,7 +31,8 @@ export function bar(language, { mark = false } = {}) {
     root.setAttribute("aria-label", words.join("; "));
     // Yes begins at the edge, so it carries when it reaches the mark. With neither yes
     // nor no a majority of those present and voting has no base yet.
-    const shown = counts.yes + counts.no > 0 && tally.phase !== "annulled";
+    const known = tally.phase !== "annulled" && !tally.imported;
+    const shown = counts.yes + counts.no > 0 && known;
     needle.hidden = !shown || verdict.required > counts.entitled;
     if (!needle.hidden) {
       const share = verdict.required / counts.entitled;

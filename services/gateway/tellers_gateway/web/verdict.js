@@ -47,6 +47,7 @@ export function verdictInWords(tally, language) {
   if (phase === "annulled" || phase === "scheduled") return texts;
   if (phase === "closed") {
     texts.result = isolate(figures(counts), language);
+    if (tally.imported) return texts; // how many it took is assumed too
     texts.qualifier =
       verdict.status === "tied"
         ? language.say("second_vote")

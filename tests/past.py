@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
-from tellers_core.former import memberships, name_on
+from tellers_core.former import by_cow, memberships, name_on
 from tellers_core.members import name_key, rows
 
 # As in the library's file; what is not used here stays empty.
@@ -103,7 +103,7 @@ def _voeten(vote: PastVote) -> Iterator[dict[str, Any]]:
         **vote.more,
     }
     for row in rows("cow-codes.csv"):
-        code = row["iso3"]
+        code = by_cow(row["cow"], vote.day)
         if row["cow"] in ("260", "679", "713"):
             continue  # the second number of a member that has two
         answer = ANSWERS[vote.answers[code]] if code in vote.answers else "9"

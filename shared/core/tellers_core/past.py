@@ -129,8 +129,9 @@ def take(past: PastRollCall, permanent: tuple[str, ...] = ()) -> Taken:
     the same events.
     """
     roll = roll_of(past, permanent)
+    order = dict.fromkeys((*roll.members, *past.votes))
     votes = tuple(
-        CastVote(code, past.votes[code]) for code in roll.members if code in past.votes
+        CastVote(code, past.votes[code]) for code in order if code in past.votes
     )
     events: list[Event] = []
     state: RollCall | None = None

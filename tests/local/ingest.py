@@ -23,17 +23,20 @@ class Request(NamedTuple):
 
 
 @asynccontextmanager
-async def ingest(answer: Callable[[Request], Answer]) -> AsyncIterator[str]:
+async def ingest(
+    answer: Callable[[Request], Answer], *, lines: bool = False
+) -> AsyncIterator[str]:
     """Serve; `answer` returns status and body, or None to drop the connection.
 
-    The key `Retry-After` of a body becomes that header. Yields the address.
+    With `lines` a body is the list of its lines, and no JSON. The key `Retry-After` of
+    an answer becomes that header. Yields the address.
     """
 
     async def handle(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         try:
-            while (request := await _read(reader)) is not None:
+            while (request := await _read(reader, lines=lines)) is not None:
                 answered = answer(request)
                 if answered is None:
                     break
@@ -47,15 +50,17 @@ async def ingest(answer: Callable[[Request], Answer]) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def _read(reader: asyncio.StreamReader) -> Request | None:
+async def _read(reader: asyncio.StreamReader, *, lines: bool) -> Request | None:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
-    first, *lines = head.decode().rstrip().split("\r\n")
-    headers = dict(line.lower().split(": ", 1) for line in lines)
+    first, *named = head.decode().rstrip().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in named)
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     method, path, _ = first.split(" ")
+    if lines:
+        return Request(method, path, headers, body.splitlines())
     return Request(method, path, headers, json.loads(body) if body else None)
 
 

@@ -23,8 +23,8 @@ from tellers_core.codec import LogName, encode
 from tellers_core.errors import BadRequest, Problem
 from tellers_core.former import member
 from tellers_core.members import chamber_of
-from tellers_core.past import PastRollCall, Taken, take
-from tellers_core.roll_call import RollCall
+from tellers_core.past import PastRollCall, Taken, roll_of, take
+from tellers_core.roll_call import RollCall, Schedule, decide
 from tellers_ingest import headers, metrics, models
 from tellers_ingest.answers import ImportAnswer, RecordedLine
 from tellers_ingest.arrival import arrive
@@ -52,7 +52,7 @@ MAX_MEMBERS = 1000
 # more than these.
 TOGETHER = 2
 _SOURCE = re.compile(r"[a-z0-9-]{1,32}")
-_is_id = re.compile(models.ROLL_CALL_ID).match
+_is_id = re.compile(models.ROLL_CALL_ID).fullmatch
 _title = TypeAdapter(models.Title).validate_python
 _symbol = TypeAdapter(models.Symbol).validate_python
 _rule = TypeAdapter(models.RuleField).validate_python
@@ -191,7 +191,7 @@ def read(
         try:
             past = _decode(text)
             line = _sound(chamber, past)
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError, BadRequest) as error:
             problems.append(Problem(number, _reason(error)))
             continue
         if past.id in first:
@@ -207,6 +207,8 @@ def read(
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return str(error.errors(include_url=False, include_input=False)[0]["msg"])
+    if isinstance(error, BadRequest):
+        return error.errors[0].detail
     return str(error)
 
 
@@ -219,7 +221,8 @@ def _own_key(key: Idempotency | None, text: bytes, number: int) -> Idempotency |
 
 
 def _sound(chamber: str, past: PastRollCall) -> _Line:
-    """The line, its texts cleaned. Raises ValueError naming the field that is wrong."""
+    """The line, its texts cleaned. Raises ValueError naming the field that is wrong, or
+    BadRequest."""
     for fault in _faults(past):
         raise ValueError(fault)
     assembly = chamber_of(chamber, date.fromisoformat(past.voted_on))
@@ -232,6 +235,8 @@ def _sound(chamber: str, past: PastRollCall) -> _Line:
         record=_symbol(past.record),
         rule=_rule(msgspec.to_builtins(past.rule)),
     )
+    # What the rules have against it is said before any line is recorded.
+    decide(None, Schedule(roll_of(cleaned, permanent)))
     return _Line(cleaned, permanent, None)
 
 

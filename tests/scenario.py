@@ -19,6 +19,7 @@ from tellers_core.codec import Recorded
 from tellers_core.errors import Refused
 from tellers_core.events import (
     Event,
+    Imported,
     Reveal,
     RollCallClosed,
     RollCallLocked,
@@ -48,6 +49,7 @@ def scheduled(
     permanent: tuple[str, ...] = (),
     title: str = "Aggression against Ukraine",
     rehearsal: bool = False,
+    imported: Imported | None = None,
 ) -> RollCallScheduled:
     """A roll call of six delegations, unless told otherwise; all may vote who are not
     barred."""
@@ -65,6 +67,7 @@ def scheduled(
         called_from=None,
         rehearsal=rehearsal,
         reveal=Reveal.LIVE,
+        imported=imported,
     )
 
 

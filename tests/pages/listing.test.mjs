@@ -30,3 +30,22 @@ test("rehearsals are not listed, chambers do not mix", () => {
   listing.forget("ga");
   assert.deepEqual(listing.now, ["sc/x"]);
 });
+
+const imported = (voted_on) => ({
+  imported: { voted_on, session: "", source: "undl", record: "1", figures: null },
+});
+
+test("the past is in order of the days of the votes, whenever they were recorded", () => {
+  const listing = new Listing();
+  listing.take(named("today", 3, "closed", { at: "2026-11-01T00:00:00.000Z" }));
+  listing.take(named("old", 9, "closed", imported("1950-11-03")));
+  listing.take(named("newer", 8, "closed", imported("1986-11-03")));
+  assert.deepEqual(listing.past, ["ga/today", "ga/newer", "ga/old"]);
+});
+
+test("one of the past that could not be closed is past all the same", () => {
+  const listing = new Listing();
+  listing.take(named("differs", 9, "locked", imported("1950-11-03")));
+  assert.deepEqual(listing.now, []);
+  assert.deepEqual(listing.past, ["ga/differs"]);
+});

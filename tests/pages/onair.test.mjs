@@ -107,6 +107,19 @@ test("current: an old result stays until another vote is open, not merely schedu
   assert.equal(air.frame.roll_call, "b", "an older vote that is open does not return");
 });
 
+test("current: what was imported from the past is never on air by itself", () => {
+  const imported = { voted_on: "1986-11-03" };
+  const air = live({});
+  air.take(tally(5, 3, { phase: "locked", imported }));
+  assert.equal(air.frame, null);
+  air.take(tally(6, 3));
+  air.take(tally(7, 1, { roll_call: "b", phase: "locked", imported }));
+  assert.equal(air.frame.roll_call, "a");
+  const asked = live({ rollCall: "a" });
+  asked.take(tally(5, 3, { phase: "closed", imported }));
+  assert.equal(asked.frame.roll_call, "a", "who asks for it sees it");
+});
+
 test("cleared until another vote, or until it is shown again", () => {
   const air = live({});
   air.take(tally(5, 3));

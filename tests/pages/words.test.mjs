@@ -153,3 +153,19 @@ test("a reason for holding that is not in the table is shown as it is", () => {
   assert.equal(verdict.heldInWords("the log cannot be read", new Language("fr")),
     "Le journal ne peut pas être lu");
 });
+
+test("a roll call of the past says its day, its source, and what is assumed", async () => {
+  const { originInWords } = await import(new URL("origin.js", WEB));
+  const figures = { yes: 3, no: 1, abstain: 0 };
+  const imported = {
+    voted_on: "1986-11-03", session: "41", source: "undl", record: "700002", figures,
+  };
+  const past = tally(9, { phase: "closed", imported, counts: standing(4, 1, 0) });
+  assert.match(originInWords(past, en), /^Voted on 3 November 1986 · .*record 700002 · /);
+  assert.equal(originInWords(tally(9), en), "");
+  const words = told({ phase: "closed", imported });
+  assert.match(words.rule, /assumed/);
+  assert.equal(words.qualifier, "");
+  const locked = told({ phase: "locked", imported, counts: standing(4, 1, 0) });
+  assert.match(locked.qualifier, /3-1-0/);
+});

@@ -14,12 +14,19 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
 from tellers_core.codec import LogName
-from tellers_core.events import IntentionRecorded, RollCallAnnulled, Vote
+from tellers_core.events import (
+    Imported,
+    IntentionRecorded,
+    RollCallAnnulled,
+    RollCallOpened,
+    Vote,
+)
 from tellers_core.tally import Held
 from tellers_runtime.archive.engine import migrate, open_engine, reading, writing
 from tellers_runtime.archive.reading import (
     EVERYTHING,
     ArchiveReader,
+    Cursor,
     Page,
     Position,
     Wanted,
@@ -28,7 +35,7 @@ from tellers_runtime.archive.reading import (
 from tellers_runtime.log import Entry
 from tellers_tally.projector import Projector
 from tellers_tally.store import Batch, Store
-from tests.scenario import EPOCH, OPENED, SCHEDULED, closed, votes
+from tests.scenario import EPOCH, OPENED, SCHEDULED, closed, scheduled, votes
 from tests.services.tallying import GA, entries
 
 SC = LogName("sc")
@@ -284,6 +291,68 @@ def test_pages_may_be_of_one_phase(reader: ArchiveReader) -> None:
     assert names("closed") == ["late", "closed"]
     assert names("open") == ["held", "open"]
     assert names("locked") == []
+
+
+PAST = {
+    "a-res-66-i": ("1946-12-11", "1", "Voting in the Security Council"),
+    "a-res-41-31": ("1986-11-03", "41", "Judgment: the Court's, of 27 June"),
+    "a-res-41-32": ("1986-11-03", "41", "Éléments of 100% certainty_"),
+}
+
+
+@pytest.fixture
+def past(reader: ArchiveReader, engine: Engine) -> ArchiveReader:
+    """The same, and roll calls of the past, recorded after all others."""
+    log: list[Entry] = []
+    for name, (day, session, title) in PAST.items():
+        imported = Imported(day, session, "undl", "1", None)
+        history = (scheduled(title=title, imported=imported), RollCallOpened())
+        log += entries(closed(*history), name, HEAD + len(log) + 1)
+    store = Store(engine, "again", "test")
+    store.take_by_force()
+    store.commit(GA, EPOCH, HEAD, batch_of(*log))
+    return reader
+
+
+def found(reader: ArchiveReader, wanted: Wanted) -> list[str]:
+    return [tally.roll_call for tally in reader.tallies(GA, wanted, 9, None).tallies]
+
+
+def test_the_list_is_in_order_of_the_days_of_the_votes(past: ArchiveReader) -> None:
+    assert found(past, EVERYTHING)[-3:] == ["a-res-41-32", "a-res-41-31", "a-res-66-i"]
+    assert found(past, EVERYTHING)[0] == "late"
+    page = past.tallies(GA, Wanted("closed"), 3, None)
+    assert page.next == Cursor("1986-11-03", page.next.seq if page.next else 0)
+    assert Cursor.parse(str(page.next)) == page.next
+    rest = past.tallies(GA, Wanted("closed"), 3, page.next)
+    assert [tally.roll_call for tally in rest.tallies] == ["a-res-41-31", "a-res-66-i"]
+
+
+def test_the_past_is_narrowed_by_year_and_session(past: ArchiveReader) -> None:
+    assert found(past, Wanted(year=1986)) == ["a-res-41-32", "a-res-41-31"]
+    assert found(past, Wanted(year=1946, session="1")) == ["a-res-66-i"]
+    assert found(past, Wanted(year=1947)) == []
+    assert found(past, Wanted(session="41", phase="open")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("JUDGMENT", ["a-res-41-31"]),
+        ("the court 1986", ["a-res-41-31"]),
+        ("a/res/66", ["a-res-66-i"]),
+        ("elements", ["a-res-41-32"]),
+        ("%", ["a-res-41-32", "a-res-41-31", "a-res-66-i"]),
+        ("_ertainty", []),
+        ("1986-11", ["a-res-41-32", "a-res-41-31"]),
+        ("nobody has this", []),
+    ],
+)
+def test_every_word_must_be_found_whatever_its_case_and_accents(
+    past: ArchiveReader, text: str, names: list[str]
+) -> None:
+    within = [name for name in found(past, Wanted(text=text)) if name in PAST]
+    assert within == names
 
 
 def test_one_tally_comes_with_the_logs_epoch(reader: ArchiveReader) -> None:

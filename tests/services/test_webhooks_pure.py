@@ -21,7 +21,7 @@ from tellers_webhooks.interest import EVENTS, Interest
 from tellers_webhooks.queue import Delivery, Heads, Kind
 from tellers_webhooks.rules import Moment, Rule, matches, problem
 from tellers_webhooks.schedule import Answer, retry_after, wait_after
-from tests.scenario import EPOCH, closed, opened, votes
+from tests.scenario import EPOCH, closed, opened, scheduled, votes
 from tests.services.tallying import GA, entries
 
 NOW = 1_800_000_000_000  # milliseconds
@@ -97,6 +97,19 @@ def test_a_permanent_member_votes_changes_or_withdraws() -> None:
 
 def test_closed_is_met_at_the_closing() -> None:
     history = closed(*opened(), *votes(yes="FJI"))
+    assert seqs(Rule("closed"), *history) == [len(history)]
+
+
+def test_of_a_roll_call_of_the_past_only_the_closing_is_news() -> None:
+    past = Imported("1986-11-03", "41", "undl", "1", None)
+    history = closed(
+        scheduled(imported=past),
+        RollCallOpened(),
+        *votes(yes="FJI FRA NOR PER RUS"),
+    )
+    for rule in (Rule("permanent_member_votes"), Rule("clinched")):
+        assert seqs(rule, *history) == []
+    assert seqs(Rule("margin_below", 99), *history) == []
     assert seqs(Rule("closed"), *history) == [len(history)]
 
 

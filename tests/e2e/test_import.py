@@ -13,6 +13,8 @@ from redis import Redis
 
 from tellers_core.codec import LogName
 from tellers_core.past import PastRollCall
+from tellers_core.roll_call import Phase
+from tellers_core.tally import decode_tally
 from tellers_local.past_files import load_past
 from tellers_runtime import keys
 from tests.e2e.stack import Stack
@@ -108,7 +110,7 @@ def counted(tally: dict[str, Any]) -> dict[str, int]:
 
 
 def test_a_history_is_imported_and_found_by_its_days(
-    stack: Stack, tmp_path: Path
+    stack: Stack, tmp_path: Path, redis: Redis
 ) -> None:
     file = written(tmp_path / "history.csv", *generated(24))
     report = tmp_path / "report.csv"
@@ -135,6 +137,10 @@ def test_a_history_is_imported_and_found_by_its_days(
     assert {t["imported"]["session"] for t in listed(stack, session=session)} == {
         session
     }
+    # Nobody was voting while it came in: no screen was told so.
+    entries = [entry for _, entry in redis.xrange(keys.tallies(GA))]
+    published = [decode_tally(entry[b"t"]) for entry in entries if b"t" in entry]
+    assert {tally.phase for tally in published} == {Phase.LOCKED, Phase.CLOSED}
     assert "24 recorded before" in Command(stack, file).done()
 
 

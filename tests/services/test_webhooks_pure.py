@@ -12,7 +12,15 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from tellers_core import tally as counting
 from tellers_core.codec import LogName, decode
-from tellers_core.events import Event, Vote, VoteChanged, VoteRecorded, VoteWithdrawn
+from tellers_core.events import (
+    Event,
+    Imported,
+    RollCallOpened,
+    Vote,
+    VoteChanged,
+    VoteRecorded,
+    VoteWithdrawn,
+)
 from tellers_core.tally import Projection
 from tellers_webhooks import messages, schedule, signing
 from tellers_webhooks.courier import choose, settled

@@ -13,6 +13,9 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 _import = re.compile(r'(?P<before>\bfrom\s+|\bimport\s+)"(?P<path>\.{1,2}/[^"]+)"')
+_local = re.compile(r'^import \{[^}]*\} from "\./(?P<path>[^"]+)";\n', re.MULTILINE)
+_exported = re.compile(r"^export (?=(?:async )?(?:class|const|function))", re.MULTILINE)
+_about = re.compile(r"(?://.*\n)+")
 _script = re.compile(r'<script type="module" src="/web/([^"]+)"></script>')
 _classic = re.compile(r'<script src="/web/([^"]+)"></script>')
 _style = re.compile(r'<link rel="stylesheet" href="/web/([^"]+)">')
@@ -51,6 +54,30 @@ def _inlined(web: Path, page: str) -> tuple[str, str]:
     )
     before, after = html[: entry.start()], loading + html[entry.end() :]
     return _with_files(web, before), _with_files(web, after)
+
+
+@cache
+def one_module(web: Path, entry: str) -> str:
+    """A module of ours and everything it imports as one module, for whoever copies it.
+
+    The files are joined as they are, each after those it needs: so all their names must
+    differ, and only what `entry` exports is exported. What `entry` says of itself at its
+    top stands at the top.
+    """
+    parts: dict[str, str] = {}
+
+    def add(path: str) -> None:
+        source = _read(web, path)
+        for needed in _local.finditer(source):
+            if needed["path"] not in parts:
+                add(needed["path"])
+        source = _local.sub("", source)
+        parts[path] = source if path == entry else _exported.sub("", source)
+
+    add(entry)
+    about, rest = _about.match(parts[entry]), parts.pop(entry)
+    head = about[0] if about else ""
+    return "\n".join([head, *parts.values(), rest.removeprefix(head)])
 
 
 def _with_files(web: Path, html: str) -> str:

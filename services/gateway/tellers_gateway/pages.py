@@ -9,6 +9,8 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from tellers_gateway.bundle import one_module
+
 WEB = Path(str(resources.files("tellers_gateway") / "web"))
 # frame-ancestors: these pages have no cookies and no actions, but only /embed is for
 # framing.
@@ -55,6 +57,14 @@ async def embed(chamber: str, roll_call: str) -> Response:
 async def element() -> Response:
     """The custom element `<tellers-tally>`. Its address is a promise; v1 only mends."""
     return _page("element/tellers-tally.v1.js")
+
+
+@router.get("/elements/tellers-client.v1.js")
+@router.get("/elements/tellers-client.v1.mjs")
+async def client() -> Response:
+    """The subscriber's module for browser and node, as one file that may be copied."""
+    module = one_module(WEB, "client.js")
+    return Response(module, headers=HEADERS, media_type="text/javascript")
 
 
 @router.get("/verify")

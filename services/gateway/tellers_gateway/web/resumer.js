@@ -155,6 +155,10 @@ export class Resumer {
       return this.#goStale("restart", [{ kind: "restart", reason }]);
     }
     this.epoch = frame.epoch;
+    const wish = this.wishes.find(({ id }) => id === frame.id);
+    // Events that start now start after the head: cut off before the first, they go on
+    // from there.
+    if (wish?.feed === "events") wish.after ??= frame.seq;
     this.waiting -= 1;
     if (this.waiting <= 0) this.link = "live";
     return [];

@@ -100,7 +100,7 @@ def test_every_event_once_though_the_gateway_dies_in_the_middle(
             clerk.vote("killed", delegation, vote)
         node.has(42)
         assert [int(event["sequence"]) for event in node.items] == list(range(1, 43))
-        assert {"state": "live"} == [line for line in node.lines if "state" in line][-1]
+        assert [line for line in node.lines if "state" in line][-1] == {"state": "live"}
     last = node.items[19]
     with subscriber(module, dying, "events", "20", last["epoch"]) as later:
         later.has(22)
@@ -142,7 +142,8 @@ FOREIGN_PAGE = """async (gateway) => {
     break;
   }
   try {
-    for await (const tally of subscribe(gateway, { rollCall: "nowhere" })) found.x = tally;
+    const nowhere = subscribe(gateway, { rollCall: "nowhere" });
+    for await (const tally of nowhere) found.tally = tally;
   } catch (error) {
     found.refused = error instanceof Refused;
   }

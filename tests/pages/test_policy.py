@@ -15,6 +15,7 @@ PAGES = (
     "/board/ga/policy",
     "/board/ga/no-such-thing",
     "/overlay/ga/policy",
+    "/dock/ga/policy",
     "/docs",
     "/graphics/",
     "/verify",

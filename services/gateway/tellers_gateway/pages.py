@@ -47,6 +47,12 @@ async def overlay(chamber: str, roll_call: str) -> Response:
     return _page("overlay.html")
 
 
+@router.get("/dock/{chamber}/{roll_call}")
+async def dock(chamber: str, roll_call: str) -> Response:
+    """The operator's desk: how the feed is, what overlays show; hold, release."""
+    return _page("dock.html")
+
+
 @router.get("/embed/{chamber}/{roll_call}")
 async def embed(chamber: str, roll_call: str) -> Response:
     """The tally for the frame of somebody else's page: no cookies, no storage."""

@@ -53,10 +53,15 @@ export class Feed {
     this.#drop();
   }
 
-  /** For who watches the feed itself: {line, tries, heardAt, epoch, seq}. */
+  /** For who watches the feed itself: {line, tries, heardAt, skew}. */
   get about() {
-    const { failures, heardAt, epoch, seq } = this.#resumer;
-    return { line: this.#kind, tries: failures, heardAt, epoch, seq };
+    const { failures, heardAt, skew } = this.#resumer;
+    return { line: this.#kind, tries: failures, heardAt, skew };
+  }
+
+  /** The gateway is known to be there: connect within a second, if nothing is. */
+  hurry() {
+    this.#hurry();
   }
 
   /** Somebody looks again, or the network is back: do not sit out the pause. */

@@ -13,8 +13,10 @@ export class Plate {
   #parts = {};
   #shown = null;
 
-  constructor(root, language, options) {
+  /** `grid`: who voted how, for the layout that shows it. */
+  constructor(root, language, options, grid) {
     this.root = root;
+    this.grid = grid;
     this.#language = language;
     this.#options = options;
     this.#build();
@@ -42,6 +44,7 @@ export class Plate {
       "section", { class: "plate" },
       element("header", {}, part("symbol"), part("title")),
       counts,
+      this.grid.root,
       element("footer", {}, part("verdict"), part("detail"), part("stamp")),
       part("rehearsal"),
     );
@@ -50,9 +53,11 @@ export class Plate {
   }
 
   /** Paint it, or take it off. */
-  paint(tally) {
+  paint(tally, layout) {
     this.root.hidden = tally === null;
-    const other = tally?.roll_call !== this.#shown?.roll_call;
+    this.grid.paint(layout === "members" ? tally : null);
+    const other =
+      tally?.roll_call !== this.#shown?.roll_call || tally?.epoch !== this.#shown?.epoch;
     this.#shown = tally;
     if (tally === null) return;
     // Between two votes there is a cut, never a morph of one's numbers into the other's.
@@ -88,14 +93,15 @@ export class Plate {
 
   #verdict(tally) {
     const { verdict, detail } = this.#parts;
-    if (tally.verdict === null) {
-      say(verdict, "");
+    if (!tally.verdict) {
+      delete this.root.dataset.status;
+      say(verdict, tally.result ?? "");
       say(detail, "");
       return;
     }
     const words = verdictInWords(tally, this.#language);
     this.root.dataset.status = tally.verdict.status;
-    say(verdict, words.headline);
+    say(verdict, tally.result ?? words.headline);
     say(detail, words.path || words.qualifier || words.rule);
   }
 }

@@ -59,7 +59,7 @@ VOTE_COLUMNS = (
     "recorded_at",
     "mode",
 )
-# The members for graphics systems, in their words: `vote` is empty until it is recorded.
+# The members for graphics systems, in their words: an unrecorded `vote` is empty.
 MEMBER_COLUMNS = (
     "rank",
     "code",

@@ -44,8 +44,8 @@ class Rate:
         return 0.0
 
     def headers(self, key: str) -> dict[str, str]:
-        """What is granted and what is left of it, as draft-ietf-httpapi-ratelimit-headers
-        writes it; nothing where there is no limit."""
+        """What is granted and what is left of it, as the draft RateLimit header fields
+        for HTTP (IETF httpapi, 10) write it; nothing where there is no limit."""
         if not self._interval:
             return {}
         ahead = max(0.0, self._ahead)

@@ -52,8 +52,8 @@ class GuardedStack(Stack):
     def address(self, user: str) -> str:
         return f"redis://{user}@{HOST}:{self.redis.port}/0"
 
-    def service(self, name: str, port: int | None = None) -> Service:
-        service = super().service(name, port)
+    def service(self, name: str, port: int | None = None, **settings: str) -> Service:
+        service = super().service(name, port, **settings)
         user = f"tellers-{name}"
         service._env |= {
             "TELLERS_REDIS_URL": self.address(user),

@@ -45,6 +45,21 @@ def self_contained(
 
 # The same for every request: the files do not change while a process runs.
 @cache
+def with_one_module(web: Path, page: str, address: str) -> str:
+    """The page, which loads its modules as one from that address."""
+    loading = f'<script type="module" src="{address}"></script>'
+    return _script.sub(loading, _read(web, page))
+
+
+@cache
+def module_of(web: Path, page: str) -> str:
+    """What the page loads, as one module."""
+    entry = _script.search(_read(web, page))
+    assert entry is not None, f"{page} loads no module"
+    return one_module(web, entry[1])
+
+
+@cache
 def one_module(web: Path, entry: str) -> str:
     """A module of ours and everything it imports as one module.
 
@@ -63,11 +78,10 @@ def one_module(web: Path, entry: str) -> str:
 def _inlined(web: Path, page: str) -> tuple[str, str]:
     """The page up to where its settings belong, and from there on."""
     html = _read(web, page)
-    entry = _script.search(html)
-    assert entry is not None, f"{page} loads no module"
-    module = one_module(web, entry[1]).replace("</script", "<\\/script")
+    module = module_of(web, page).replace("</script", "<\\/script")
     loading = f'<script type="module">\n{module}</script>'
-    before, after = html[: entry.start()], loading + html[entry.end() :]
+    before, _, after = _script.sub("\0", html).partition("\0")
+    after = loading + after
     return _with_files(web, before), _with_files(web, after)
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from tellers_gateway.bundle import one_module
+from tellers_gateway.bundle import module_of, one_module, with_one_module
 
 WEB = Path(str(resources.files("tellers_gateway") / "web"))
 # frame-ancestors: these pages have no cookies and no actions, but only /embed is for
@@ -21,6 +21,8 @@ POLICY = (
 )
 HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
 FRAMED = {**HEADERS, "Content-Security-Policy": POLICY.rpartition("'none'")[0] + "*"}
+
+OVERLAY = "/elements/tellers-overlay.v1.js"
 
 router = APIRouter(include_in_schema=False)
 
@@ -43,8 +45,17 @@ async def board(chamber: str, roll_call: str) -> Response:
 
 @router.get("/overlay/{chamber}/{roll_call}")
 async def overlay(chamber: str, roll_call: str) -> Response:
-    """The overlay for air; the page reads its address itself."""
-    return _page("overlay.html")
+    """The overlay for air; the page reads its address itself. What it loads comes as
+    one module, for players with an older Chromium."""
+    page = with_one_module(WEB, "overlay.html", OVERLAY)
+    return Response(page, headers=HEADERS, media_type="text/html")
+
+
+@router.get(OVERLAY)
+async def overlay_module() -> Response:
+    """All modules of the overlay."""
+    module = module_of(WEB, "overlay.html")
+    return Response(module, headers=HEADERS, media_type="text/javascript")
 
 
 @router.get("/dock/{chamber}/{roll_call}")

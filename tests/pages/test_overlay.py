@@ -72,6 +72,16 @@ def test_before_anything_is_known_nothing_is_on_air(air: Air) -> None:
     assert air.is_clear
 
 
+def test_before_the_vote_opens_there_is_no_0(air: Air, clerk: Clerk) -> None:
+    clerk.schedule("not-yet")
+    air.opens("not-yet")
+    air.sees("Voting has not begun", ".verdict")
+    assert air.numbers == []
+    clerk.step("not-yet", "open")
+    air.sees("No yes or no yet", ".verdict")
+    assert air.numbers == ["0", "0", "0", "193"]
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("size", [HALL, UPRIGHT], ids=["wide", "upright"])
 def test_everything_stays_within_the_safe_area(

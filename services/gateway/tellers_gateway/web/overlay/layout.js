@@ -24,7 +24,7 @@ export class Plate {
 
   #build() {
     const part = (name, tag = "p") => (this.#parts[name] = element(tag, { class: name }));
-    const counts = element("dl", { class: "counts" });
+    const counts = (this.#parts.counts = element("dl", { class: "counts" }));
     for (const vote of VOTES) {
       const number = element("dd", { class: "number" });
       const label = element("span", { textContent: this.#language.say(vote) });
@@ -66,6 +66,8 @@ export class Plate {
     const parts = this.#parts;
     say(parts.symbol, tally.symbol ?? "");
     say(parts.title, tally.title ?? "");
+    // Before it opens nobody was asked: there is nothing to count, not 0.
+    parts.counts.hidden = tally.phase === "scheduled" && !tally.manual;
     for (const vote of VOTES) this.#count(vote, tally.counts[vote], !other);
     const silent = tally.counts.not_voting;
     parts.silent.hidden = silent === null;

@@ -13,6 +13,7 @@
 #   tellers-gateway    the gateway: it only reads      redis://tellers-gateway@host:6379/0
 #   tellers-webhooks   webhooks: it reads tokens only  redis://tellers-webhooks@host:6379/0
 #   tellers-operator   tokens, restore, backup         redis://tellers-operator@host:6379/0
+#   tellers-subscriber a service of yours that reads the log by consumer group
 #
 # Nobody may trim the log, delete it, or empty the database. The keys are those of
 # shared/runtime/tellers_runtime/keys.py.
@@ -56,6 +57,10 @@ connect="+ping +hello +info +client|setname"
         "$(of_logs %R events)" "$(of_logs %R meta)" "$(of_logs %R tallies)" \
         "+xread +xrange +hget +hmget"
     user tellers-webhooks "%R~tellers:tokens +hget"
+    # Groups are kept with the stream, hence the right to write; no command appends.
+    user tellers-subscriber \
+        "$(of_logs %RW events)" "$(of_logs %R meta)" \
+        "+xgroup|create +xreadgroup +xack +xautoclaim +xpending +xinfo|groups +hget"
     # What may be deleted is what a restore puts aside or makes anew, never a log.
     user tellers-operator \
         "~tellers:* &tellers:written" \

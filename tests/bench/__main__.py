@@ -1,10 +1,10 @@
-"""`python -m tests.bench [replay|fanout|storm|import|lists|idle ...] [--minutes N]`."""
+"""`python -m tests.bench [NAME ...] [--minutes N]`; without a name all of them."""
 
 import argparse
 from collections.abc import Callable
 from functools import partial
 
-from tests.bench import fanout, idle, imports, lists, replay, storm
+from tests.bench import fanout, idle, imports, lists, pixels, replay, storm
 from tests.bench.report import machine
 
 
@@ -20,6 +20,7 @@ def main() -> None:
         "replay": replay.run,
         "fanout": fanout.run,
         "storm": storm.run,
+        "pixels": pixels.run,
         "import": imports.run,
         "lists": lists.run,
         "idle": partial(idle.run, asked.minutes),

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { OnAir } from "../../services/gateway/tellers_gateway/web/overlay/onair.js";
-import { readOptions } from "../../services/gateway/tellers_gateway/web/overlay/options.js";
-import { readData } from "../../services/gateway/tellers_gateway/web/overlay/templates.js";
+import { isOther, readOptions } from "../../services/gateway/tellers_gateway/web/overlay/options.js";
+import { readData, sorted } from "../../services/gateway/tellers_gateway/web/overlay/templates.js";
 
 function tally(seq, yes, more = {}) {
   return {
@@ -25,13 +25,60 @@ test("nothing is on air before a good tally, whatever the link says", () => {
   assert.equal(air.state, "EMPTY");
 });
 
-test("no older tally replaces a newer one; a new epoch does", () => {
+test("no older tally replaces a newer one", () => {
   const air = live();
   air.take(tally(5, 3));
   air.take(tally(4, 2));
   assert.equal(air.frame.counts.yes, 3);
-  air.take(tally(1, 1, { epoch: "f" }));
+});
+
+test("a restored log goes on where it has everything that is shown", () => {
+  const air = live();
+  air.take(tally(5, 3, { version: 4 }));
+  air.take(tally(1, 3, { epoch: "f", version: 4 }));
+  assert.deepEqual([air.frame.epoch, air.state], ["f", "LIVE"]);
+});
+
+test("where it has less, the number stays until the operator takes the new one", () => {
+  const air = live();
+  air.take(tally(5, 3, { version: 4 }));
+  air.take(tally(9, 1, { epoch: "f", version: 2 }));
+  assert.deepEqual([air.frame.counts.yes, air.state, air.reason], [3, "STALE", "restored"]);
+  air.release();
+  assert.deepEqual([air.frame.counts.yes, air.state], [1, "LIVE"]);
+});
+
+test("the vote that is on is followed into a restored log", () => {
+  const air = live({});
+  air.take(tally(5, 3, { version: 4 }));
+  air.take(tally(9, 1, { epoch: "f", version: 2 }));
   assert.equal(air.frame.counts.yes, 1);
+});
+
+test("a reload brings back what was there, held and cleared too", () => {
+  const before = live();
+  before.take(tally(5, 3));
+  before.hold();
+  before.take(tally(6, 4));
+  const after = new OnAir({ rollCall: "a" });
+  after.recall(JSON.parse(JSON.stringify(before.memory)));
+  assert.deepEqual([after.state, after.frame.counts.yes], ["HELD", 3]);
+  after.release();
+  assert.equal(after.frame.counts.yes, 4);
+  before.clear();
+  const cleared = new OnAir({ rollCall: "a" });
+  cleared.recall(before.memory);
+  assert.equal(cleared.frame, null);
+  for (const memory of [
+    { latest: null },
+    { latest: tally(5, -3) },
+    { latest: tally(5, 3, { roll_call: "b" }) },
+    { latest: tally(5, 3, { rehearsal: true }) },
+  ]) {
+    const air = new OnAir({ rollCall: "a" });
+    air.recall(memory);
+    assert.equal(air.frame, null);
+  }
 });
 
 test("a lower total with a higher seq is a correction", () => {
@@ -140,6 +187,9 @@ test("figures typed by hand need all three, and bring no verdict", () => {
   assert.equal(air.frame.counts.yes, 3);
   air.override({ abstain: "1" });
   assert.deepEqual([air.frame.counts.yes, air.frame.verdict], [7, null]);
+  assert.equal(air.frame.counts.not_voting, null);
+  air.override({ absent: "4", result: "Adopted" });
+  assert.deepEqual([air.frame.counts.not_voting, air.frame.result], [4, "Adopted"]);
   air.override({ yes: "-7" });
   assert.equal(air.frame.counts.yes, 3);
 });
@@ -163,10 +213,33 @@ test("options: unknown values are passed over, the path names the vote", () => {
   assert.equal(ask("vote=r-3", "/x.html", { vote: "r-2" }).rollCall, "r-3");
 });
 
+test("what a playout server types beats the address, but for a rehearsal", () => {
+  const ask = (typed) => readOptions(
+    new URLSearchParams("lang=fr&symbols=1"), "/overlay/ga/r-1", {}, typed,
+  );
+  const before = ask({});
+  const typed = ask({
+    vote: "r-2", lang: "", symbols: false, delay_ms: 250, rehearsal: "1", layout: "full",
+  });
+  assert.deepEqual(
+    [typed.rollCall, typed.lang, typed.symbols, typed.delayMs, typed.rehearsal, typed.layout],
+    ["r-2", "fr", false, 250, false, "full"],
+  );
+  assert.equal(ask({ follow: true }).rollCall, null);
+  assert.ok(isOther(before, typed));
+  assert.ok(!isOther(before, ask({ lang: "ar" })));
+});
+
 test("data: JSON, objects, f0.. and SPX's words for empty; nonsense is nothing", () => {
   assert.deepEqual(readData('{"yes":"1"}'), { yes: "1" });
   assert.deepEqual(readData({ f0: "r-1", ccg_f2: "5" }), { vote: "r-1", yes: "5" });
   assert.deepEqual(readData({ yes: "undefined", no: "null" }), {});
+  assert.deepEqual(readData({ f8: "3", f9: "Adopted", f99: "theme", delayMs: 5 }), {
+    absent: "3", result: "Adopted", delay_ms: 5,
+  });
+  assert.deepEqual(sorted({ yes: 1, vote: "r", result: "x", lang: "ar" }), {
+    shown: { yes: 1, result: "x" }, options: { vote: "r", lang: "ar" },
+  });
   for (const given of ["", "nonsense", "[", null, undefined, 5]) {
     assert.deepEqual(readData(given), {});
   }

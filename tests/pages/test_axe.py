@@ -22,6 +22,7 @@ PAGES = {
     f"/board/ga/{NAME}": "live",
     f"/v/ga/{NAME}": "live",
     f"/embed/ga/{NAME}": "live",
+    f"/dock/ga/{NAME}": "calm",
     "/verify": None,
     "/status": None,
     "/docs": None,

@@ -15,6 +15,7 @@ PAGES = (
     "/board/ga/policy",
     "/board/ga/no-such-thing",
     "/overlay/ga/policy",
+    "/dock/ga/policy",
     "/docs",
     "/graphics/",
     "/verify",
@@ -26,7 +27,12 @@ PAGES = (
 # The one that others may frame.
 FRAMED = "/embed/"
 # What pages are made of.
-PARTS = {"/elements/tellers-tally.v1.js"}
+PARTS = {
+    "/elements/tellers-client.v1.js",
+    "/elements/tellers-client.v1.mjs",
+    "/elements/tellers-overlay.v1.js",
+    "/elements/tellers-tally.v1.js",
+}
 # Each violation, as the browser reports it to the page itself.
 WATCH = """
 window.violations = [];

@@ -3,17 +3,21 @@ import { test } from "node:test";
 import { tally, WEB } from "./tally.mjs";
 
 const { WORDS } = await import(new URL("words.js", WEB));
+const { WORDS: DOCK } = await import(new URL("dock/words.js", WEB));
 const { Language, chooseLanguage } = await import(new URL("language.js", WEB));
 const verdict = await import(new URL("verdict.js", WEB));
 
 const LANGUAGES = Object.keys(WORDS);
+const TABLES = { pages: WORDS, dock: DOCK };
 const en = new Language("en");
 const standing = (yes, no, abstain) => ({
   yes, no, abstain, not_voting: 193 - yes - no - abstain,
 });
 const told = (more, language = en) => verdict.verdictInWords(tally(9, more), language);
 
-test("every language says everything, in all its plural forms", () => {
+for (const [page, WORDS] of Object.entries(TABLES)) {
+
+test(`${page}: every language says everything, in all its plural forms`, () => {
   for (const code of LANGUAGES) {
     assert.deepEqual(Object.keys(WORDS[code]), Object.keys(WORDS.en), code);
     const needed = new Intl.PluralRules(code).resolvedOptions().pluralCategories;
@@ -27,7 +31,7 @@ test("every language says everything, in all its plural forms", () => {
   }
 });
 
-test("every language fills in the same values", () => {
+test(`${page}: every language fills in the same values`, () => {
   // "one vote" may be a word instead of a figure.
   const holes = (words) => new Set(JSON.stringify(words).match(/\{\w+\}/g) ?? []);
   for (const code of LANGUAGES) {
@@ -37,6 +41,8 @@ test("every language fills in the same values", () => {
     }
   }
 });
+
+}
 
 test("plurals follow the language", () => {
   const left = (code, n) => new Language(code).say("left", { n });

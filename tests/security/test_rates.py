@@ -1,6 +1,7 @@
 """How much anybody may send: a token, an address, and who only guesses."""
 
 import asyncio
+import re
 from collections import Counter
 from typing import Any, cast
 
@@ -197,6 +198,21 @@ async def test_an_address_may_read_so_often() -> None:
         # Who watches the process is not kept out, and files cost nothing.
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/web/icon.svg")).status_code == 200
+
+
+async def test_an_address_is_told_what_is_left() -> None:
+    async with reader(STRANGER, 5) as client:
+        answers = [await client.get("/openapi.json") for _ in range(12)]
+    assert answers[0].headers["RateLimit-Policy"] == '"reads";q=10;w=2'
+    assert answers[0].headers["RateLimit"] == '"reads";r=9;t=1'
+    exposed = answers[0].headers["Access-Control-Expose-Headers"]
+    assert {"RateLimit", "RateLimit-Policy"} <= set(exposed.split(", "))
+    left = [int(re.findall(r"r=(\d+)", a.headers["RateLimit"])[0]) for a in answers]
+    assert left == sorted(left, reverse=True)
+    refused = [a for a in answers if a.status_code == 429]
+    assert all("r=0" in a.headers["RateLimit"] for a in refused)
+    async with reader("127.0.0.1", 5) as client:
+        assert "RateLimit" not in (await client.get("/openapi.json")).headers
 
 
 async def test_this_machine_and_a_limit_of_zero_are_free() -> None:

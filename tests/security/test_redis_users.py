@@ -23,7 +23,7 @@ from tests.servers import HOST, RedisServer, wait_until
 
 MAKE_USERS = Path(__file__).parents[2] / "deploy" / "redis" / "make-users.sh"
 SERVICES = ("tellers-ingest", "tellers-tally", "tellers-gateway")
-USERS = (*SERVICES, "tellers-webhooks", "tellers-operator")
+USERS = (*SERVICES, "tellers-webhooks", "tellers-operator", "tellers-subscriber")
 GA = LogName("ga")
 EVENTS, META, TALLIES = keys.events(GA), keys.meta(GA), keys.tallies(GA)
 
@@ -52,8 +52,8 @@ class GuardedStack(Stack):
     def address(self, user: str) -> str:
         return f"redis://{user}@{HOST}:{self.redis.port}/0"
 
-    def service(self, name: str, port: int | None = None) -> Service:
-        service = super().service(name, port)
+    def service(self, name: str, port: int | None = None, **settings: str) -> Service:
+        service = super().service(name, port, **settings)
         user = f"tellers-{name}"
         service._env |= {
             "TELLERS_REDIS_URL": self.address(user),
@@ -199,6 +199,12 @@ REFUSED: dict[str, list[tuple[str | int, ...]]] = {
         ("HGET", META, "epoch"),
     ],
     "tellers-operator": [("EVAL", "return 1", 0)],
+    "tellers-subscriber": [
+        ("XADD", EVENTS, "*", "e", "{}"),
+        ("XGROUP", "DESTROY", EVENTS, "newsroom"),
+        ("HSET", META, "seq", "0"),
+        ("XREAD", "STREAMS", TALLIES, "0"),
+    ],
 }
 
 

@@ -23,6 +23,9 @@ FORMATS = [
     ("flat.json", "application/json"),
     ("flat.csv", "text/csv; charset=utf-8"),
     ("flat.xml", "application/xml"),
+    ("members.json", "application/json"),
+    ("members.csv", "text/csv; charset=utf-8"),
+    ("members.xml", "application/xml"),
     ("votes.json", "application/json"),
     ("votes.csv", "text/csv; charset=utf-8"),
     (
@@ -142,3 +145,30 @@ def test_the_moments_as_a_feed(http: httpx.Client) -> None:
     titles = [entry.findtext(f"{atom}title") for entry in feed.iter(f"{atom}entry")]
     assert titles == [moment["headline"] for moment in reversed(told)]
     assert TITLE in (feed.findtext(f"{atom}title") or "")
+
+
+def test_members_are_flat_rows_whose_columns_never_change(http: httpx.Client) -> None:
+    rows = list(csv.DictReader(io.StringIO(http.get(f"{HERE}/members.csv").text)))
+    assert list(rows[0]) == [
+        "rank",
+        "code",
+        "name",
+        "vote",
+        "vote_label",
+        "symbol_char",
+        "changed",
+        "recorded_at",
+    ]
+    assert [int(row["rank"]) for row in rows] == list(range(1, 194))
+    found = {row["code"]: row for row in rows}
+    assert (found["FRA"]["vote"], found["FRA"]["symbol_char"]) == ("yes", "✓")
+    assert (found["BOL"]["vote"], found["BOL"]["symbol_char"]) == ("no", "✕")
+    silent = found["AFG"]
+    assert (silent["vote"], silent["recorded_at"]) == ("", "")
+    assert (silent["vote_label"], silent["symbol_char"]) == ("not recorded", "\u2013")
+    as_json = http.get(f"{HERE}/members.json?lang=zh").json()
+    assert isinstance(as_json, list)
+    assert "vote" not in next(row for row in as_json if row["code"] == "AFG")
+    assert next(row for row in as_json if row["code"] == "FRA")["vote_label"] == "赞成"
+    tree = ElementTree.fromstring(http.get(f"{HERE}/members.xml").text)
+    assert [row.findtext("code") for row in tree][:1] == [rows[0]["code"]]

@@ -2,6 +2,7 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tellers_runtime import outermost
 from tellers_runtime.connections import network_of
 from tellers_runtime.rates import Rate, too_many
 
@@ -22,6 +23,8 @@ class Admission:
             client = scope.get("client")
             network = network_of(client[0]) if client else ""
             wait = self._reads.take(network) if network else 0.0
+            if network:
+                send = outermost.with_headers(send, self._reads.headers(network))
             if wait:
                 problem = too_many(wait, "too many requests from this address")
                 await problem.response()(scope, receive, send)

@@ -40,7 +40,9 @@ events on `/v1/{chamber}/live`."""
 # Public reads carry no credentials: any page anywhere may use them.
 PUBLIC_HEADERS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Retry-After",
+    "Access-Control-Expose-Headers": (
+        "ETag, Link, RateLimit, RateLimit-Policy, Retry-After"
+    ),
     "Cross-Origin-Resource-Policy": "cross-origin",
     # For what is no page and was opened as one; the pages have a policy of their own.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

@@ -16,7 +16,14 @@ from tellers_core.roll_call import Phase
 from tellers_core.tally import Tally
 from tellers_gateway.compare import compare
 from tellers_gateway.detail import Detail, detail
-from tellers_gateway.flat import COLUMNS, VOTE_COLUMNS, flat_row, vote_rows
+from tellers_gateway.flat import (
+    COLUMNS,
+    MEMBER_COLUMNS,
+    VOTE_COLUMNS,
+    flat_row,
+    member_rows,
+    vote_rows,
+)
 from tellers_gateway.groups import groups
 from tellers_gateway.hub import Hub
 from tellers_gateway.moments import Moment, moments
@@ -131,6 +138,27 @@ async def flat_csv(asked: AskedDep) -> Response:
 async def flat_xml(asked: AskedDep) -> Response:
     """`<rows><row>...`; what is not known is left out."""
     return asked.answer(to_xml(COLUMNS, _values([asked.row])), XML, "-flat-xml")
+
+
+@router.get("/members.json", summary="The members as flat rows, for graphics")
+async def members_json(asked: AskedDep) -> Response:
+    """An array of flat objects in official order; what is not known is left out."""
+    rows = member_rows(asked.full, asked.words)
+    return asked.answer(_json([_known(row) for row in rows]), JSON, "-members")
+
+
+@router.get("/members.csv", summary="The members as flat rows, CSV")
+async def members_csv(asked: AskedDep) -> Response:
+    """A header and a row a member; what is not known is empty."""
+    rows = _values(member_rows(asked.full, asked.words))
+    return asked.answer(to_csv(MEMBER_COLUMNS, rows), CSV, "-members-csv")
+
+
+@router.get("/members.xml", summary="The members as flat rows, XML")
+async def members_xml(asked: AskedDep) -> Response:
+    """`<rows><row>...`; what is not known is left out."""
+    rows = _values(member_rows(asked.full, asked.words))
+    return asked.answer(to_xml(MEMBER_COLUMNS, rows), XML, "-members-xml")
 
 
 @router.get("/votes.json", summary="One row a delegation")

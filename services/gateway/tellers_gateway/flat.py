@@ -59,6 +59,18 @@ VOTE_COLUMNS = (
     "recorded_at",
     "mode",
 )
+# The members for graphics systems, in their words: an unrecorded `vote` is empty.
+MEMBER_COLUMNS = (
+    "rank",
+    "code",
+    "name",
+    "vote",
+    "vote_label",
+    "symbol_char",
+    "changed",
+    "recorded_at",
+)
+SYMBOLS = {"yes": "✓", "no": "✕", "abstain": "○"}
 NOT_RECORDED, NOT_ENTITLED = "not_recorded", "not_entitled"
 
 
@@ -140,4 +152,26 @@ def vote_rows(tally: Tally, full: Detail, words: Words) -> list[dict[str, Cell]]
             "mode": "rehearsal" if tally.rehearsal else "live",
         }
         rows.append({column: values[column] for column in VOTE_COLUMNS})
+    return rows
+
+
+def member_rows(full: Detail, words: Words) -> list[dict[str, Cell]]:
+    """One row a member, in the chamber's order, for a list on air."""
+    answers = {line.delegation: line for line in full.votes}
+    rows = []
+    for rank, member in enumerate(full.members, 1):
+        answer = answers.get(member.delegation)
+        vote = str(answer.vote) if answer else None
+        silent = "none" if member.entitled else "barred"
+        values: dict[str, Cell] = {
+            "rank": rank,
+            "code": member.delegation,
+            "name": member.name,
+            "vote": vote,
+            "vote_label": words.say(vote or silent),
+            "symbol_char": SYMBOLS.get(vote or "", "–"),  # noqa: RUF001 - a dash it is
+            "changed": int(answer.changed) if answer else 0,
+            "recorded_at": full.voted_at.get(member.delegation),
+        }
+        rows.append({column: values[column] for column in MEMBER_COLUMNS})
     return rows

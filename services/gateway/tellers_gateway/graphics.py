@@ -7,7 +7,7 @@ beside it.
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -19,6 +19,12 @@ from tellers_gateway.words import LANGUAGES
 
 router = APIRouter(prefix="/graphics", tags=["graphics"])
 ZIP = "application/zip"
+# Graphics of the package, with what they begin with; the next steps are the same.
+OGRAF_KINDS = {
+    "lower-third": ("tellers.js", "Tellers: lower third"),
+    "board": ("tellers-board.js", "Tellers: full picture"),
+}
+LAYOUTS = ("lower-third", "full", "members", "result", "ticker", "bug")
 OGRAF_SCHEMA = "https://ograf.ebu.io/v1/specification/json-schemas/graphics/schema.json"
 
 
@@ -84,10 +90,16 @@ async def overlay(settings: SettingsDep) -> Response:
     response_class=ZipResponse,
 )
 async def ograf(settings: SettingsDep) -> Response:
-    """A manifest, its module, and the page they show."""
+    """Two manifests, their modules, and the page they show."""
     files = {
-        "tellers.ograf.json": json.dumps(ograf_manifest(settings), indent=2),
+        **{
+            f"tellers.{kind}.ograf.json": json.dumps(
+                ograf_manifest(kind, settings), indent=2
+            )
+            for kind in OGRAF_KINDS
+        },
         "tellers.js": (WEB / "overlay" / "ograf.js").read_text("utf-8"),
+        "tellers-board.js": (WEB / "overlay" / "ograf-board.js").read_text("utf-8"),
         "overlay.html": self_contained(WEB, "overlay.html", settings),
     }
     return _download(_zipped(files), "tellers-ograf.zip", ZIP)
@@ -112,90 +124,111 @@ async def casparcg(settings: SettingsDep) -> Response:
     response_class=ZipResponse,
 )
 async def spx(settings: SettingsDep) -> Response:
-    """Fields f0 vote, f1 title, f2 yes, f3 no, f4 abstain, f5 layout."""
-    definition = (
-        f"window.SPXGCTemplateDefinition = {_spx_definition(settings['vote'])};"
-    )
+    """Fields f0 vote, f1 title, f2 yes, f3 no, f4 abstain, f5 layout, f6 lang,
+    f7 chamber, f8 absent, f9 result."""
+    definition = f"window.SPXGCTemplateDefinition = {_spx_definition(settings)};"
     head = f"<script>{definition}</script>\n    "
     page = self_contained(WEB, "overlay.html", settings, head)
     return _download(_zipped({"tellers/overlay.html": page}), "tellers-spx.zip", ZIP)
 
 
-def ograf_manifest(settings: Mapping[str, str]) -> dict[str, Any]:
-    """The manifest; only the root fields that the schema of OGraf v1 knows."""
-
-    def text(title: str, default: str = "") -> dict[str, Any]:
-        return {
-            "type": "string",
-            "gddType": "single-line",
-            "title": title,
-            "default": default,
-        }
-
-    number = {"type": ["integer", "null"], "minimum": 0}
+def ograf_manifest(kind: str, settings: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest of one of OGRAF_KINDS; only fields that the schema of OGraf v1
+    knows."""
+    main, name = OGRAF_KINDS[kind]
     return {
         "$schema": OGRAF_SCHEMA,
-        "id": "org.tellers.overlay",
-        "version": "1.0",
-        "name": "Tellers: live tally",
-        "description": "Live tally of a roll call: lower third, full picture, bug.",
+        "id": f"org.tellers.{kind}",
+        "version": "1.1",
+        "name": name,
+        "description": "Live tally of a roll call in three steps: "
+        "the tally, who voted how, the result.",
         "author": {"name": "Tellers"},
-        "main": "tellers.js",
+        "main": main,
         "supportsRealTime": True,
         "supportsNonRealTime": False,
         "stepCount": 3,
-        "schema": {
-            "type": "object",
-            "properties": {
-                "endpoint": text("Gateway", settings["endpoint"]),
-                "chamber": text("Chamber", settings["chamber"]),
-                "vote": text("Roll call, or current", settings["vote"]),
-                "lang": {
-                    "type": "string",
-                    "gddType": "select",
-                    "title": "Language",
-                    "enum": list(LANGUAGES),
-                    "gddOptions": {"labels": {code: code for code in LANGUAGES}},
-                    "default": "en",
-                },
-                "palette": {
-                    "type": "string",
-                    "gddType": "select",
-                    "title": "Palette",
-                    "enum": ["board", "cvd"],
-                    "gddOptions": {"labels": {"board": "Board", "cvd": "Blue for yes"}},
-                    "default": "board",
-                },
-                "symbols": {"type": "boolean", "title": "Symbols", "default": True},
-                "delayMs": {
-                    "type": "integer",
-                    "title": "Delay in milliseconds",
-                    "minimum": 0,
-                    "maximum": 60000,
-                    "default": 0,
-                },
-                "title": text("Title by hand"),
-                "yes": {**number, "title": "Yes by hand", "default": None},
-                "no": {**number, "title": "No by hand", "default": None},
-                "abstain": {**number, "title": "Abstain by hand", "default": None},
-            },
-        },
+        "schema": {"type": "object", "properties": _ograf_data(settings)},
         "customActions": [
-            {"id": name, "name": name.capitalize(), "schema": None}
-            for name in ("hold", "release", "clear", "show")
+            {"id": name, "name": name.capitalize(), "description": what, "schema": None}
+            for name, what in (
+                ("hold", "Freeze what is on air"),
+                ("release", "Back to the newest number, in one step"),
+                ("clear", "Off, until another vote or Show"),
+                ("show", "On again"),
+            )
         ],
         "renderRequirements": [{"accessToPublicInternet": {"ideal": True}}],
     }
 
 
-def _spx_definition(vote: str) -> str:
+def _ograf_data(settings: Mapping[str, str]) -> dict[str, Any]:
+    """What a controller may set, as fields of OGraf's data schema (GDD)."""
+
+    def text(title: str, default: str = "") -> dict[str, Any]:
+        field = {"type": "string", "gddType": "single-line"}
+        return {**field, "title": title, "default": default}
+
+    def choice(title: str, labels: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "type": "string",
+            "gddType": "select",
+            "title": title,
+            "enum": list(labels),
+            "gddOptions": {"labels": dict(labels)},
+            "default": next(iter(labels)),
+        }
+
+    # No default: a figure that nobody typed is not there, never 0.
+    number = {"type": ["integer", "null"], "minimum": 0}
+    return {
+        "endpoint": text("Gateway", settings["endpoint"]),
+        "chamber": text("Chamber", settings["chamber"]),
+        "vote": text("Roll call, or current", settings["vote"]),
+        "follow": {"type": "boolean", "title": "Follow the vote that is on"},
+        "lang": choice("Language", {code: code for code in LANGUAGES}),
+        "palette": choice("Palette", {"board": "Board", "cvd": "Blue for yes"}),
+        "symbols": {"type": "boolean", "title": "Symbols", "default": True},
+        "delayMs": {
+            "type": "integer",
+            "title": "Delay in milliseconds",
+            "minimum": 0,
+            "maximum": 60000,
+            "default": 0,
+        },
+        "title": text("Title by hand"),
+        "yes": {**number, "title": "Yes by hand"},
+        "no": {**number, "title": "No by hand"},
+        "abstain": {**number, "title": "Abstain by hand"},
+    }
+
+
+def _spx_definition(settings: Mapping[str, str]) -> str:
+    """SPX's description of the template. Fields keep their numbers for ever."""
+
+    def typed(title: str, value: str = "") -> dict[str, Any]:
+        return {"ftype": "textfield", "title": title, "value": value}
+
+    def chosen(title: str, values: Sequence[str]) -> dict[str, Any]:
+        items = [{"text": value, "value": value} for value in values]
+        return {
+            "ftype": "dropdown",
+            "title": title,
+            "items": items,
+            "value": values[0],
+        }
+
     fields = [
-        ("vote", "Roll call, or current", vote),
-        ("title", "Title by hand", ""),
-        ("yes", "Yes by hand", ""),
-        ("no", "No by hand", ""),
-        ("abstain", "Abstain by hand", ""),
-        ("layout", "lower-third, full, ticker or bug", "lower-third"),
+        typed("Roll call, or current", settings["vote"]),
+        typed("Title by hand"),
+        typed("Yes by hand"),
+        typed("No by hand"),
+        typed("Abstain by hand"),
+        chosen("Layout of the first step", LAYOUTS),
+        chosen("Language", LANGUAGES),
+        typed("Chamber", settings["chamber"]),
+        typed("Not voting by hand"),
+        typed("Result by hand"),
     ]
     return json.dumps(
         {
@@ -209,8 +242,7 @@ def _spx_definition(vote: str) -> str:
             "steps": "3",
             "uicolor": "1",
             "DataFields": [
-                {"field": f"f{n}", "ftype": "textfield", "title": title, "value": value}
-                for n, (_, title, value) in enumerate(fields)
+                {"field": f"f{number}", **field} for number, field in enumerate(fields)
             ],
         }
     ).replace("<", "\\u003c")

@@ -9,6 +9,8 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from tellers_gateway.bundle import module_of, one_module, with_one_module
+
 WEB = Path(str(resources.files("tellers_gateway") / "web"))
 # frame-ancestors: these pages have no cookies and no actions, but only /embed is for
 # framing.
@@ -19,6 +21,8 @@ POLICY = (
 )
 HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
 FRAMED = {**HEADERS, "Content-Security-Policy": POLICY.rpartition("'none'")[0] + "*"}
+
+OVERLAY = "/elements/tellers-overlay.v1.js"
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,8 +45,23 @@ async def board(chamber: str, roll_call: str) -> Response:
 
 @router.get("/overlay/{chamber}/{roll_call}")
 async def overlay(chamber: str, roll_call: str) -> Response:
-    """The overlay for air; the page reads its address itself."""
-    return _page("overlay.html")
+    """The overlay for air; the page reads its address itself. What it loads comes as
+    one module, for players with an older Chromium."""
+    page = with_one_module(WEB, "overlay.html", OVERLAY)
+    return Response(page, headers=HEADERS, media_type="text/html")
+
+
+@router.get(OVERLAY)
+async def overlay_module() -> Response:
+    """All modules of the overlay."""
+    module = module_of(WEB, "overlay.html")
+    return Response(module, headers=HEADERS, media_type="text/javascript")
+
+
+@router.get("/dock/{chamber}/{roll_call}")
+async def dock(chamber: str, roll_call: str) -> Response:
+    """The operator's desk: how the feed is, what overlays show; hold, release."""
+    return _page("dock.html")
 
 
 @router.get("/embed/{chamber}/{roll_call}")
@@ -55,6 +74,14 @@ async def embed(chamber: str, roll_call: str) -> Response:
 async def element() -> Response:
     """The custom element `<tellers-tally>`. Its address is a promise; v1 only mends."""
     return _page("element/tellers-tally.v1.js")
+
+
+@router.get("/elements/tellers-client.v1.js")
+@router.get("/elements/tellers-client.v1.mjs")
+async def client() -> Response:
+    """The subscriber's module for browser and node, as one file that may be copied."""
+    module = one_module(WEB, "client.js")
+    return Response(module, headers=HEADERS, media_type="text/javascript")
 
 
 @router.get("/verify")

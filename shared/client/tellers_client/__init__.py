@@ -7,24 +7,29 @@
         async for event in log:  # every CloudEvent exactly once
             ...
 
-Both reconnect for ever and go on where they were. `verify` (a package of its own: it
+Both reconnect for ever and go on where they were. `checked` hands on only what this
+process has counted itself (`recount`). `verify` (a package of its own: it
 needs no connection) checks certificates of results. `resumer` holds the rules, without
 a socket or a clock; `subscription` the socket.
 """
 
 from tellers_client.errors import GatewayRefused, NotUnderstood, SubscriptionRefused
 from tellers_client.reading import get_roll_call, get_tally, http_client
+from tellers_client.recount import Differs, Recount, checked
 from tellers_client.resumer import CloudEvent, Restarted, State
 from tellers_client.subscription import Subscription, events, subscribe
 
 __all__ = [
     "CloudEvent",
+    "Differs",
     "GatewayRefused",
     "NotUnderstood",
+    "Recount",
     "Restarted",
     "State",
     "Subscription",
     "SubscriptionRefused",
+    "checked",
     "events",
     "get_roll_call",
     "get_tally",

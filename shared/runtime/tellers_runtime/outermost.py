@@ -31,14 +31,20 @@ class AnswerHeaders:
             await self._app(scope, receive, send)
             return
 
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
+        await self._app(scope, receive, with_headers(send, self._headers))
 
-        await self._app(scope, receive, with_headers)
+
+def with_headers(send: Send, headers: Mapping[str, str]) -> Send:
+    """The send that adds headers to the answer, if it does not have them already."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answered = MutableHeaders(scope=message)
+            for name, value in headers.items():
+                answered.setdefault(name, value)
+        await send(message)
+
+    return sending
 
 
 def proxies(text: str) -> list[str]:

@@ -5,7 +5,7 @@ have used up what it was granted. Each process counts by itself.
 """
 
 from collections.abc import Callable
-from math import ceil
+from math import ceil, floor
 from time import monotonic
 
 from tellers_runtime.problems import HttpProblem
@@ -42,6 +42,20 @@ class Rate:
         if len(self._due) > MAX_KEYS:
             self._forget(now)
         return 0.0
+
+    def headers(self, key: str) -> dict[str, str]:
+        """What is granted and what is left of it, as the draft RateLimit header fields
+        for HTTP (IETF httpapi, 10) write it; nothing where there is no limit."""
+        if not self._interval:
+            return {}
+        ahead = max(0.0, self._ahead)
+        used = max(0.0, self._due.get(key, 0.0) - self._now())
+        quota = floor(ahead / self._interval) + 1
+        left = max(0, floor((ahead - used) / self._interval + 1e-9) + 1)
+        return {
+            "RateLimit-Policy": f'"reads";q={quota};w={ceil(BURST_SECONDS)}',
+            "RateLimit": f'"reads";r={min(left, quota)};t={ceil(used)}',
+        }
 
     def _forget(self, now: float) -> None:
         self._due = {key: due for key, due in self._due.items() if due > now}

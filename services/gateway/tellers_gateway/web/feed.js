@@ -1,4 +1,5 @@
-// The socket and the timers under a `Resumer`: connect, read, wait, connect again. For ever.
+// The connection and the timers under a `Resumer`: connect, read, wait, connect again.
+// For ever.
 //
 //   const feed = new Feed({chamber: "ga", wishes: [{feed: "tally"}], on: {tally, state}});
 //   feed.start();
@@ -6,16 +7,24 @@
 // `on` has any of: tally(tally), event(cloudEvent), state({name, since, reason}) with
 // name connecting, live, held or stale, restart(reason) when everything must be fetched
 // again (the feed has stopped), refused(reason) when it will not be served (stopped too).
+//
+// By WebSocket; where one never opens, because something between forbids it, every other
+// try is by server-sent events.
 
-import { Resumer, SUBPROTOCOL } from "./resumer.js";
+import { SocketLine, StreamLine } from "./line.js";
+import { Resumer } from "./resumer.js";
 
 const TICK_MS = 500;
 const OPEN_MS = 5_000;
+// So many WebSockets in a row that never opened may be a proxy that lets none through.
+const SHUT = 2;
 
 export class Feed {
   #options;
   #resumer;
-  #socket = null;
+  #line = null;
+  #kind = "socket";
+  #shut = 0; // WebSockets in a row that never opened
   #timer = 0;
   #ticker = 0;
   #opening = 0;
@@ -23,7 +32,6 @@ export class Feed {
 
   constructor({ chamber, wishes, rehearsal = false, on, base = location.href }) {
     const address = new URL(`/v1/${encodeURIComponent(chamber)}/live`, base);
-    address.protocol = address.protocol.replace("http", "ws");
     if (rehearsal) address.searchParams.set("rehearsal", "1");
     this.#options = { address, on };
     this.#resumer = new Resumer(wishes, Date.now());
@@ -31,8 +39,8 @@ export class Feed {
 
   start() {
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
-    addEventListener("online", this.#hurry);
-    document.addEventListener("visibilitychange", this.#hurry);
+    globalThis.addEventListener?.("online", this.#hurry);
+    globalThis.document?.addEventListener("visibilitychange", this.#hurry);
     this.#connect();
     this.#tell();
   }
@@ -40,45 +48,59 @@ export class Feed {
   stop() {
     clearInterval(this.#ticker);
     clearTimeout(this.#timer);
-    removeEventListener("online", this.#hurry);
-    document.removeEventListener("visibilitychange", this.#hurry);
+    globalThis.removeEventListener?.("online", this.#hurry);
+    globalThis.document?.removeEventListener("visibilitychange", this.#hurry);
     this.#drop();
+  }
+
+  /** For who watches the feed itself: {line, tries, heardAt, skew}. */
+  get about() {
+    const { failures, heardAt, skew } = this.#resumer;
+    return { line: this.#kind, tries: failures, heardAt, skew };
+  }
+
+  /** The gateway is known to be there: connect within a second, if nothing is. */
+  hurry() {
+    this.#hurry();
   }
 
   /** Somebody looks again, or the network is back: do not sit out the pause. */
   #hurry = () => {
     this.#tick();
-    if (document.hidden || this.#socket !== null) return;
+    if (globalThis.document?.hidden || this.#line !== null) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#connect(), Math.random() * 1000);
   };
 
   #connect() {
-    const socket = new WebSocket(this.#options.address, SUBPROTOCOL);
-    this.#socket = socket;
+    const blocked = this.#shut >= SHUT && this.#shut % 2 === 0;
+    this.#kind = blocked || !globalThis.WebSocket ? "stream" : "socket";
+    const Line = this.#kind === "socket" ? SocketLine : StreamLine;
+    this.#shut += 1;
     // A connection that never opens must not count as one.
     this.#opening = setTimeout(() => this.#lose(), OPEN_MS);
-    socket.onopen = () => {
-      clearTimeout(this.#opening);
-      for (const request of this.#resumer.requests(Date.now())) {
-        socket.send(JSON.stringify(request));
-      }
-    };
-    socket.onmessage = ({ data }) => {
-      if (socket !== this.#socket) return;
-      this.#act(this.#resumer.received(JSON.parse(data), Date.now()));
-    };
-    socket.onclose = ({ code, reason }) => {
-      if (socket === this.#socket) this.#lose(code, reason);
-    };
+    const line = new Line(
+      this.#options.address, () => this.#resumer.requests(Date.now()), {
+        opened: () => {
+          clearTimeout(this.#opening);
+          if (this.#kind === "socket") this.#shut = 0;
+        },
+        frame: (frame) => {
+          if (line === this.#line) this.#act(this.#resumer.received(frame, Date.now()));
+        },
+        closed: (code, reason) => {
+          if (line === this.#line) this.#lose(code, reason);
+        },
+      },
+    );
+    this.#line = line;
   }
 
-  /** Let go of the socket; what it may still say is not heard. */
   #drop() {
     clearTimeout(this.#opening);
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close();
+    const line = this.#line;
+    this.#line = null;
+    line?.close();
   }
 
   #lose(code = 1006, reason = "") {

@@ -74,6 +74,7 @@ export class Resumer {
     this.heardAt = now;
     this.behind = null; // {head, since}: the log is ahead of what is shown
     this.refetchedAt = -1; // the head for which a fresh subscription was asked
+    this.skew = null; // by how much this clock is ahead of the gateway's, milliseconds
   }
 
   /** What to ask for on a connection that has just opened. */
@@ -155,12 +156,19 @@ export class Resumer {
       return this.#goStale("restart", [{ kind: "restart", reason }]);
     }
     this.epoch = frame.epoch;
+    const wish = this.wishes.find(({ id }) => id === frame.id);
+    // Events that start now start after the head: cut off before the first, they go on
+    // from there.
+    if (wish?.feed === "events") wish.after ??= frame.seq;
     this.waiting -= 1;
     if (this.waiting <= 0) this.link = "live";
     return [];
   }
 
   #heartbeat(frame, now) {
+    // The beat that came fastest tells it best.
+    const ahead = now - Date.parse(frame.at);
+    if (Number.isFinite(ahead)) this.skew = Math.min(this.skew ?? Infinity, ahead);
     if (this.epoch !== null && frame.epoch !== this.epoch) {
       return [{ kind: "reconnect", reason: "epoch" }];
     }

@@ -13,8 +13,10 @@ export class Plate {
   #parts = {};
   #shown = null;
 
-  constructor(root, language, options) {
+  /** `grid`: who voted how, for the layout that shows it. */
+  constructor(root, language, options, grid) {
     this.root = root;
+    this.grid = grid;
     this.#language = language;
     this.#options = options;
     this.#build();
@@ -22,7 +24,7 @@ export class Plate {
 
   #build() {
     const part = (name, tag = "p") => (this.#parts[name] = element(tag, { class: name }));
-    const counts = element("dl", { class: "counts" });
+    const counts = (this.#parts.counts = element("dl", { class: "counts" }));
     for (const vote of VOTES) {
       const number = element("dd", { class: "number" });
       const label = element("span", { textContent: this.#language.say(vote) });
@@ -42,6 +44,7 @@ export class Plate {
       "section", { class: "plate" },
       element("header", {}, part("symbol"), part("title")),
       counts,
+      this.grid.root,
       element("footer", {}, part("verdict"), part("detail"), part("stamp")),
       part("rehearsal"),
     );
@@ -50,9 +53,11 @@ export class Plate {
   }
 
   /** Paint it, or take it off. */
-  paint(tally) {
+  paint(tally, layout) {
     this.root.hidden = tally === null;
-    const other = tally?.roll_call !== this.#shown?.roll_call;
+    this.grid.paint(layout === "members" ? tally : null);
+    const other =
+      tally?.roll_call !== this.#shown?.roll_call || tally?.epoch !== this.#shown?.epoch;
     this.#shown = tally;
     if (tally === null) return;
     // Between two votes there is a cut, never a morph of one's numbers into the other's.
@@ -61,6 +66,8 @@ export class Plate {
     const parts = this.#parts;
     say(parts.symbol, tally.symbol ?? "");
     say(parts.title, tally.title ?? "");
+    // Before it opens nobody was asked: there is nothing to count, not 0.
+    parts.counts.hidden = tally.phase === "scheduled" && !tally.manual;
     for (const vote of VOTES) this.#count(vote, tally.counts[vote], !other);
     const silent = tally.counts.not_voting;
     parts.silent.hidden = silent === null;
@@ -88,14 +95,15 @@ export class Plate {
 
   #verdict(tally) {
     const { verdict, detail } = this.#parts;
-    if (tally.verdict === null) {
-      say(verdict, "");
+    if (!tally.verdict) {
+      delete this.root.dataset.status;
+      say(verdict, tally.result ?? "");
       say(detail, "");
       return;
     }
     const words = verdictInWords(tally, this.#language);
     this.root.dataset.status = tally.verdict.status;
-    say(verdict, words.headline);
+    say(verdict, tally.result ?? words.headline);
     say(detail, words.path || words.qualifier || words.rule);
   }
 }

@@ -15,6 +15,7 @@ const ENDED = new Set(["closed", "annulled"]);
 
 export class OnAir {
   #latest = null; // the newest good tally of the roll call that is followed
+  #shorter = null; // what a restored log says now, with less than what is shown
   #held = null; // what the operator froze
   #overrides = {};
   #link = "connecting";
@@ -32,13 +33,18 @@ export class OnAir {
 
   /** The feed has a tally. Whether it changes what is shown is for `frame`. */
   take(tally) {
-    if (!isSound(tally.counts) || tally.rehearsal !== this.rehearsal) return;
-    if (this.rollCall !== null && tally.roll_call !== this.rollCall) return;
+    if (!this.#mayShow(tally)) return;
     const other = this.#latest !== null && tally.roll_call !== this.#latest.roll_call;
     if (this.rollCall === null && !this.#follows(tally, other)) return;
     if (!other && !this.#isNewer(tally)) return;
     if (other) this.#cleared = false;
     this.#latest = tally;
+    this.#shorter = null;
+  }
+
+  #mayShow(tally) {
+    if (!isSound(tally.counts) || tally.rehearsal !== this.rehearsal) return false;
+    return this.rollCall === null || tally.roll_call === this.rollCall;
   }
 
   /** `current` follows a vote that runs; the last result stays until then. */
@@ -52,8 +58,13 @@ export class OnAir {
 
   #isNewer(tally) {
     const shown = this.#latest ?? undefined;
-    // Another epoch is a log that was restored: its state counts, whatever its seq.
-    return shown?.epoch !== tally.epoch || isNews(shown, tally);
+    if (shown === undefined || shown.epoch === tally.epoch) return isNews(shown, tally);
+    // Another epoch is a log that was restored. Where it has everything that is shown it
+    // goes on; where it has less, a number never jumps back on air by itself: the operator
+    // is told, and takes it with `release`.
+    if (this.rollCall === null || tally.version >= shown.version) return true;
+    this.#shorter = tally;
+    return false;
   }
 
   /** How the feed is: connecting, live, held or stale, and why. */
@@ -70,6 +81,8 @@ export class OnAir {
   /** Back to the newest, in one step. */
   release() {
     this.#held = null;
+    this.#latest = this.#shorter ?? this.#latest;
+    this.#shorter = null;
   }
 
   /** Off the screen, until another vote or `show`. */
@@ -83,7 +96,8 @@ export class OnAir {
     this.#cleared = false;
   }
 
-  /** Figures typed by the operator: {yes, no, abstain, title}; they beat the feed. */
+  /** Figures typed by the operator, which beat the feed: {yes, no, abstain}, and if he
+   * likes {absent, title, result}. */
   override(values) {
     for (const [name, value] of Object.entries(values)) {
       if (value === null || value === "") delete this.#overrides[name];
@@ -98,18 +112,23 @@ export class OnAir {
   }
 
   #shown() {
-    const { yes, no, abstain, title } = this.#overrides;
+    const { yes, no, abstain, absent, title, result } = this.#overrides;
     const figures = [yes, no, abstain].map(Number);
     const typed =
       [yes, no, abstain].every((value) => value !== undefined) &&
       figures.every((figure) => Number.isSafeInteger(figure) && figure >= 0);
-    if (!typed && title === undefined) return this.#latest;
-    if (!typed) return this.#latest && { ...this.#latest, title };
+    const words = { ...(title && { title }), ...(result && { result }) };
+    if (!typed && Object.keys(words).length === 0) return this.#latest;
+    if (!typed) return this.#latest && { ...this.#latest, ...words };
     const [a, b, c] = figures;
-    const counts = { yes: a, no: b, abstain: c, not_voting: null };
+    const silent = Number(absent ?? NaN);
+    const counts = {
+      yes: a, no: b, abstain: c,
+      not_voting: Number.isSafeInteger(silent) && silent >= 0 ? silent : null,
+    };
     return {
       ...(this.#latest ?? { symbol: null, phase: "open", rehearsal: this.rehearsal }),
-      ...(title === undefined ? {} : { title }),
+      ...words,
       counts,
       verdict: null, // nobody has computed it from these
       manual: true,
@@ -121,13 +140,15 @@ export class OnAir {
     if (this.#held !== null) return "HELD";
     const shown = this.#shown();
     if (shown === null || this.#cleared) return "EMPTY";
+    if (this.#shorter !== null) return "STALE";
     if (ENDED.has(shown.phase)) return "FINAL";
     return this.#link === "live" ? "LIVE" : "STALE";
   }
 
   /** Why it is not live. */
   get reason() {
-    return this.state === "STALE" ? this.#reason || this.#link : "";
+    if (this.state !== "STALE") return "";
+    return this.#shorter === null ? this.#reason || this.#link : "restored";
   }
 
   /** The roll call whose tally is followed now. */
@@ -135,8 +156,21 @@ export class OnAir {
     return this.#latest?.roll_call ?? this.rollCall;
   }
 
-  /** The newest good tally, to keep over a reload. */
+  /** The newest good tally. */
   get latest() {
     return this.#latest;
+  }
+
+  /** What a reload must bring back; JSON. */
+  get memory() {
+    return { latest: this.#latest, held: this.#held, cleared: this.#cleared };
+  }
+
+  /** Take up what an earlier page remembered. Only before the first tally. */
+  recall({ latest, held = null, cleared = false }) {
+    if (latest === null || this.#latest !== null || !this.#mayShow(latest)) return;
+    this.#latest = latest;
+    this.#held = held !== null && isSound(held.counts) ? held : null;
+    this.#cleared = cleared;
   }
 }

@@ -1,14 +1,20 @@
-// How an overlay is set: by its address, or by the block of settings in its own file.
-// Unknown names and values are passed over: an overlay must come up whatever is typed.
+// How an overlay is set: by its address, by the block of settings in its own file, or by
+// what a playout server hands over. Unknown names and values are passed over: an overlay
+// must come up whatever is typed.
 
-const LAYOUTS = new Set(["lower-third", "full", "ticker", "bug"]);
+const LAYOUTS = new Set(["lower-third", "full", "members", "result", "ticker", "bug"]);
 const THEMES = new Set(["dark", "light"]);
 const PALETTES = new Set(["board", "cvd"]);
+const LABELS = new Set(["code", "name"]);
+const DIRECTIONS = new Set(["ltr", "rtl"]);
 const HIGHEST_DELAY_MS = 60_000;
 const COLOUR = /^[0-9a-f]{6}$/i;
 const KEEP_SECONDS = 600;
+// Never by hand while it is on air: a rehearsal is asked for by the address alone.
+const BY_ADDRESS = new Set(["rehearsal"]);
 
 const oneOf = (known, value, otherwise) => (known.has(value) ? value : otherwise);
+const isOff = (value) => value === "0" || value === "false";
 
 function whole(value, highest, otherwise) {
   const number = Number(value);
@@ -18,29 +24,46 @@ function whole(value, highest, otherwise) {
 
 /**
  * `query`: URLSearchParams; `path`: /overlay/{chamber}/{id} or any other; `settings`:
- * {name: text} written into the file, weaker than the query.
+ * {name: text} written into the file, weaker than the query; `typed`: {name: value} from
+ * a playout server, stronger than both.
  */
-export function readOptions(query, path, settings = {}) {
-  const ask = (name) => query.get(name) ?? settings[name] ?? null;
+export function readOptions(query, path, settings = {}, typed = {}) {
+  const ask = (name) => {
+    const hand = BY_ADDRESS.has(name) ? undefined : typed[name];
+    if (hand !== undefined && hand !== "") return String(hand);
+    return query.get(name) ?? settings[name] ?? null;
+  };
   const [, page, fromPath, idFromPath] = path.split("/").map(decodeURIComponent);
   const served = page === "overlay";
   const id = ask("vote") ?? (served ? idFromPath : null) ?? "current";
-  const current = id === "current" || ask("follow") === "current";
+  const follow = ask("follow");
+  const current = id === "current" || follow === "current" || follow === "true";
   const chroma = ask("chroma")?.replace(/^#/, "") ?? "";
   return {
     chamber: ask("chamber") ?? (served ? fromPath : null) ?? "ga",
     rollCall: current ? null : id,
     endpoint: ask("endpoint") ?? "",
+    offline: ask("offline") === "1",
     rehearsal: ask("rehearsal") === "1",
+    lang: ask("lang") ?? "en",
+    dir: oneOf(DIRECTIONS, ask("dir"), ""),
     layout: oneOf(LAYOUTS, ask("layout"), "lower-third"),
     theme: oneOf(THEMES, ask("theme"), "dark"),
     palette: oneOf(PALETTES, ask("palette"), "board"),
-    symbols: ask("symbols") !== "0",
-    animate: ask("animate") !== "0",
+    labels: oneOf(LABELS, ask("labels"), ""),
+    symbols: !isOff(ask("symbols")),
+    animate: !isOff(ask("animate")),
     safe: ask("safe") === "1",
     stamp: ask("stamp") === "1",
     chroma: COLOUR.test(chroma) ? `#${chroma}` : "",
     delayMs: whole(ask("delay_ms"), HIGHEST_DELAY_MS, 0),
     keepSeconds: whole(ask("keep_s"), 86_400, KEEP_SECONDS),
   };
+}
+
+/** Whether the other options are of another vote: what is on air must begin anew. */
+export function isOther(before, after) {
+  return ["endpoint", "chamber", "rollCall", "offline"].some(
+    (name) => before[name] !== after[name],
+  );
 }

@@ -1,71 +1,69 @@
-// The overlay: options, feed, playout globals and OBS around an `OnAir` and a `Plate`.
+// The overlay: options, link, playout globals, desk and OBS around an `OnAir` and a
+// `Plate`.
 
-import { byId, getJson } from "../dom.js";
-import { Feed } from "../feed.js";
+import { byId } from "../dom.js";
 import { speak } from "../language.js";
+import { Desk } from "./desk.js";
+import { Grid } from "./grid.js";
+import { Link } from "./link.js";
+import { forget, recall, remember } from "./memory.js";
 import { OnAir } from "./onair.js";
-import { readOptions } from "./options.js";
+import { isOther, readOptions } from "./options.js";
 import { Plate } from "./layout.js";
-import { readData } from "./templates.js";
-
-const POLL_MS = 2_000;
-const AGAIN_MS = 1_000;
-const AGAIN_SPREAD_MS = 4_000;
+import { readData, sorted } from "./templates.js";
 
 const root = document.documentElement;
 const settings = JSON.parse(byId("settings")?.textContent ?? "{}");
 const query = new URLSearchParams(location.search);
-const options = readOptions(query, location.pathname, settings);
-// A file from disk names its endpoint; a page of ours is its own.
-const base = options.endpoint || location.href;
-const asked = query.get("lang") ?? settings.lang ?? "";
-const language = speak(asked ? `?lang=${encodeURIComponent(asked)}` : "?lang=en");
-
-let onAir = new OnAir(options);
-const plate = new Plate(byId("overlay"), language, options);
 const isPlayout = () => Boolean(window.caspar ?? window.casparcg);
+
+let typed = {}; // options from a playout server
+let options = readOptions(query, location.pathname, settings);
+let onAir = null;
+let link = null;
+let plate = null;
+let grid = null;
 let visible = !isPlayout(); // a playout server says when
-let feed = null;
-let polling = 0;
+let step = 0;
 let told = "";
+const desk = new Desk((name, data) => act(name, data));
 
-for (const name of ["layout", "theme", "palette"]) root.dataset[name] = options[name];
-root.dataset.animate = options.animate ? "1" : "0";
-root.dataset.safe = options.safe ? "1" : "0";
-if (options.chroma) document.body.style.background = options.chroma;
+/** What a playout's "next" goes through: the tally, who voted how, the result. */
+const steps = () => [options.layout, "members", "result"];
 
-// Storage is there to bridge a reload; where it is forbidden, it is not.
-const key = () => `tellers-overlay:${options.chamber}/${onAir.following}`;
-
-function remember() {
-  try {
-    localStorage.setItem(key(), JSON.stringify({ at: Date.now(), tally: onAir.latest }));
-  } catch {
-    return;
-  }
+/** The pictures, in the language and with the symbols that are wished. */
+function build() {
+  const language = speak(`?lang=${encodeURIComponent(options.lang)}`);
+  if (options.dir) root.dir = options.dir;
+  byId("overlay").replaceChildren();
+  grid = new Grid(options, base());
+  plate = new Plate(byId("overlay"), language, options, grid);
 }
 
-function recall() {
-  try {
-    const kept = JSON.parse(localStorage.getItem(key()));
-    const age = Date.now() - kept.at;
-    if (age >= 0 && age < options.keepSeconds * 1000) onAir.take(kept.tally);
-  } catch {
-    return;
-  }
+/** How it looks; the same as many times as one likes. */
+function dress() {
+  for (const name of ["theme", "palette"]) root.dataset[name] = options[name];
+  root.dataset.animate = options.animate ? "1" : "0";
+  root.dataset.safe = options.safe ? "1" : "0";
+  document.body.style.background = options.chroma;
 }
 
-function paint() {
-  plate.paint(visible ? onAir.frame : null);
-  const { state, reason } = onAir;
-  if (told === `${state} ${reason}`) return;
-  told = `${state} ${reason}`;
-  root.dataset.state = state;
-  root.dataset.reason = reason;
-  const detail = { state, reason, seq: onAir.latest?.seq ?? null };
-  dispatchEvent(new CustomEvent("tellers-overlay", { detail }));
-  if (parent !== window) parent.postMessage({ tellers: state, ...detail }, "*");
+/** Follow another vote, from nothing: never a morph of one into the other. */
+function follow() {
+  link?.stop();
+  onAir = new OnAir(options);
+  recall(options, onAir);
+  const mine = onAir;
+  link = options.offline // only what the playout server types
+    ? null
+    : new Link(options, base(), {
+        tally: (tally) => mine === onAir && take(tally),
+        state: ({ name, reason }) => mine === onAir && linked(name, reason),
+      });
 }
+
+// A file from disk names its endpoint; a page of ours is its own.
+const base = () => options.endpoint || location.href;
 
 /** A tally takes effect after the delay that lines it up with the programme's picture. */
 function take(tally) {
@@ -73,86 +71,94 @@ function take(tally) {
   const act = () => {
     if (now !== onAir) return; // another vote was chosen meanwhile
     onAir.take(tally);
-    remember();
+    remember(options, onAir);
     paint();
   };
-  if (options.delayMs > 0) setTimeout(act, options.delayMs);
+  const wait = delayOf(tally);
+  if (wait > 0) setTimeout(act, wait);
   else act();
 }
 
-function follow() {
-  if (query.get("offline") === "1") return; // only what the playout server types
-  const wish = { feed: "tally" };
-  if (onAir.rollCall !== null) wish.roll_call = onAir.rollCall;
-  feed = new Feed({
-    chamber: options.chamber,
-    rehearsal: options.rehearsal,
-    wishes: [wish],
-    base,
-    on: { tally: take, state: linked, restart: again, refused: again },
-  });
-  feed.start();
+/** Milliseconds that it must still wait: from when it was published, as far as the
+ * gateway's clock is known, and never longer than the delay. */
+function delayOf({ at }) {
+  const { delayMs } = options;
+  const skew = link?.about.skew ?? null;
+  if (delayMs === 0 || skew === null) return delayMs;
+  const due = Date.parse(at) + skew + delayMs - Date.now();
+  return Math.min(Math.max(due, 0), delayMs);
 }
 
-/** Whatever the gateway says, the overlay stays and asks again. */
-function again() {
-  const wait = AGAIN_MS + Math.random() * AGAIN_SPREAD_MS;
-  const now = feed;
-  setTimeout(() => {
-    if (now === feed) follow();
-  }, wait);
-}
-
-function linked({ name, reason }) {
+function linked(name, reason) {
   onAir.linked(name, reason);
-  clearInterval(polling);
-  // Where no WebSocket comes through, plain reads still may.
-  if (name === "stale") polling = setInterval(poll, POLL_MS);
   paint();
 }
 
-async function poll() {
-  const vote = onAir.following;
-  if (vote === null) return;
-  const path = `/v1/${encodeURIComponent(options.chamber)}/roll-calls/${
-    encodeURIComponent(vote)}/tally`;
-  try {
-    take(await getJson(new URL(path, base)));
-  } catch {
-    return; // the last good number stays
-  }
+function paint() {
+  root.dataset.layout = steps()[step];
+  plate.paint(visible ? onAir.frame : null, root.dataset.layout);
+  tell();
 }
 
-/** What a playout server updates: the vote, the layout, or figures typed by hand. */
+/** To everyone but the picture: what state it is in. */
+function tell() {
+  const { state, reason, latest } = onAir;
+  desk.tell({
+    ...link?.about,
+    state, reason, visible,
+    vote: options.rollCall ?? "current",
+    chamber: options.chamber,
+    layout: root.dataset.layout,
+    delayMs: options.delayMs,
+    tally: onAir.frame,
+    cleared: onAir.memory.cleared,
+    head: latest?.seq ?? null,
+  });
+  if (told === `${state} ${reason}`) return;
+  told = `${state} ${reason}`;
+  root.dataset.state = state;
+  root.dataset.reason = reason;
+  const detail = { state, reason, seq: latest?.seq ?? null };
+  dispatchEvent(new CustomEvent("tellers-overlay", { detail }));
+  if (state === "STALE") dispatchEvent(new CustomEvent("alarm", { detail }));
+  if (parent !== window) parent.postMessage({ tellers: state, ...detail }, "*");
+}
+
+/** What a playout server updates: options, or figures typed by hand. */
 function update(given) {
-  const { vote, chamber, layout, lang, ...rest } = readData(given);
-  if (layout) {
-    const chosen = readOptions(new URLSearchParams({ layout }), "", {});
-    root.dataset.layout = chosen.layout;
-  }
-  const other = vote !== undefined && vote !== "" && vote !== (onAir.rollCall ?? "current");
-  if (other || (chamber && chamber !== options.chamber)) {
-    if (chamber) options.chamber = chamber;
-    options.rollCall = vote === "current" ? null : (vote ?? options.rollCall);
-    feed?.stop();
-    onAir = new OnAir(options);
-    follow();
-  }
-  onAir.override(rest);
-  paint();
+  const { shown, options: more } = sorted(readData(given));
+  typed = { ...typed, ...more };
+  const before = options;
+  options = readOptions(query, location.pathname, settings, typed);
+  if (options.layout !== before.layout) step = 0;
+  if (["lang", "dir", "symbols", "labels", "stamp", "endpoint"].some(
+    (name) => options[name] !== before[name])) build();
+  dress();
+  if (isOther(before, options)) follow();
+  onAir.override(shown);
+}
+
+/** The next step; after the last one it is off, and `play` begins with the first. */
+function next() {
+  if (!visible) return;
+  step = (step + 1) % steps().length;
+  if (step === 0) visible = false;
 }
 
 const ACTIONS = {
   play: () => (visible = true),
-  stop: () => (visible = false),
-  next: () => {
-    const steps = ["lower-third", "full", "bug"];
-    root.dataset.layout = steps[(steps.indexOf(root.dataset.layout) + 1) % steps.length];
+  stop: () => {
+    visible = false;
+    step = 0;
   },
+  next,
+  step: (number) => (step = steps()[number] === undefined ? step : number),
   remove: () => {
     visible = false;
-    feed?.stop();
-    clearInterval(polling);
+    link?.stop();
+    desk.close();
+    forget(options);
+    byId("overlay").replaceChildren();
   },
   hold: () => onAir.hold(),
   release: () => onAir.release(),
@@ -162,13 +168,16 @@ const ACTIONS = {
 };
 
 export function act(name, ...given) {
-  ACTIONS[name]?.(...given);
+  if (!Object.hasOwn(ACTIONS, name)) return;
+  ACTIONS[name](...given);
+  if (name !== "remove") remember(options, onAir);
   paint();
 }
 
-recall();
-paint();
+build();
+dress();
 follow();
+paint();
 
 // The desk's commands: tellers.hold(), tellers.release(), tellers.clear(), tellers.show().
 window.tellers = Object.fromEntries(
@@ -176,6 +185,9 @@ window.tellers = Object.fromEntries(
 );
 for (const call of window.tellersCalls.splice(0)) act(...call);
 window.tellersCalls.handler = act;
+
+// SPX may leave its values in an object instead of calling.
+if (window.spxData) act("update", window.spxData);
 
 // The page around us, when there is one, is the desk too (ograf.js).
 addEventListener("message", ({ source, data }) => {

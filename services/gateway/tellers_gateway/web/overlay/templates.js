@@ -1,7 +1,13 @@
 // What playout servers hand over: JSON text, templateData XML, or an object. Pure but
 // for the browser's own XML parser.
 
-const ALIASES = ["vote", "title", "yes", "no", "abstain", "layout", "lang", "chamber"];
+// f0, f1, ... in this order, which never changes; new names come at the end.
+const ALIASES = [
+  "vote", "title", "yes", "no", "abstain", "layout", "lang", "chamber", "absent", "result",
+];
+// How OGraf's data, written as its controllers like it, is called here.
+const NAMES = { delayMs: "delay_ms" };
+const FIGURES = new Set(["yes", "no", "abstain", "absent", "title", "result"]);
 
 /** {name: value} from whatever `update` was given; {} when it makes no sense. */
 export function readData(given) {
@@ -15,12 +21,21 @@ export function readData(given) {
   }
 }
 
+/** What is a figure or a text to show, and what is an option: {shown, options}. */
+export function sorted(data) {
+  const entries = Object.entries(data);
+  const pick = (wanted) => Object.fromEntries(
+    entries.filter(([name]) => FIGURES.has(name) === wanted),
+  );
+  return { shown: pick(true), options: pick(false) };
+}
+
 /** f0, f1, ... (also ccg_f0) are the names in ALIASES' order. */
 function named(data) {
   const found = {};
   for (const [name, value] of Object.entries(data ?? {})) {
     const place = /^(?:ccg_)?f(\d+)$/.exec(name)?.[1];
-    const key = place === undefined ? name : ALIASES[Number(place)];
+    const key = place === undefined ? (NAMES[name] ?? name) : ALIASES[Number(place)];
     // SPX before 1.4.1 writes the words for an empty field.
     if (key && value !== "undefined" && value !== "null") found[key] = value;
   }

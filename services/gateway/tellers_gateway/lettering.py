@@ -56,7 +56,7 @@ class Letters:
         """
         found: list[tuple[str, str]] = []
         for char in text:
-            family = self._family(char) or (
+            family = self.family(char) or (
                 found[-1][0] if found else next(iter(FILES))
             )
             if found and found[-1][0] == family:
@@ -96,7 +96,8 @@ class Letters:
                 part += char
             yield part
 
-    def _family(self, char: str) -> str | None:
+    def family(self, char: str) -> str | None:
+        """The first font that has the character; None: none has, or none need to."""
         if _unseen(char):
             return None
         table = _widths()
@@ -107,7 +108,7 @@ class Letters:
     def _advance(self, char: str) -> int:
         if _unseen(char):
             return 0
-        family = self._family(char)
+        family = self.family(char)
         return _widths()[FILES[family][self.weight]][char] if family else _BOX
 
 

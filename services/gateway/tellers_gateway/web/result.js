@@ -107,6 +107,26 @@ async function refresh() {
   byId("certificate").hidden = full.phase !== "closed";
 }
 
+const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+const attributes = (values) => Object.entries(values)
+  .map(([name, value]) => `${name}="${value.replace(/[&<>"]/g, (sign) => ESCAPES[sign])}"`)
+  .join(" ");
+
+/** What to paste into a page. */
+function paintSnippet(tally) {
+  const frame = attributes({
+    src: new URL(`/embed/${chamber}/${rollCall}?lang=${language.code}`, location.href).href,
+    title: language.say("embed_title", { title: tally.title }),
+    width: "100%", height: "420", loading: "lazy", scrolling: "no", frameborder: "0",
+    referrerpolicy: "strict-origin-when-cross-origin",
+    sandbox: "allow-scripts allow-popups",
+    style: "width:0;min-width:100%!important;border:0", // else iOS makes it wider
+  });
+  const script = new URL("/elements/tellers-height.v1.js", location.href).href;
+  byId("snippet").textContent =
+    `<iframe ${frame}></iframe>\n<script src="${script}" defer></script>`;
+}
+
 /** What was fetched may be older than what the feed has brought meanwhile. */
 function newerOf(tally, full) {
   return tally.epoch === full.epoch && tally.seq > full.seq ? tally : full;
@@ -116,6 +136,7 @@ function paintCard(tally) {
   if (card === null) {
     card = new Card(tally, language, "h1");
     byId("place").append(card.root);
+    paintSnippet(tally);
   } else {
     card.paint(tally);
   }
@@ -147,11 +168,9 @@ function paintTime(full) {
   const point = points[place];
   const figures = language.say("v.figures", point);
   scrubber.setAttribute("aria-valuetext", `${language.time(point.at)}, ${figures}`);
-  const words = then === null
-    ? figures
-    : `${language.say("v.then", { time: language.time(point.at) })}: ${figures}`;
-  say(byId("then"), words);
-  byId("latest").hidden = then === null;
+  say(byId("then"), `${language.time(point.at)}: ${figures}`);
+  byId("past").hidden = then === null;
+  byId("past-words").textContent = language.say("v.then", { time: language.time(point.at) });
 }
 
 /** This page as of a place in time; null: live. */
@@ -219,10 +238,6 @@ for (const [file, label] of FILES) {
 const query = `?lang=${language.code}`;
 byId("board").href = `/board/${encodeURIComponent(chamber)}/${encodeURIComponent(rollCall)}${query}`;
 byId("certificate").href = `${here}/certificate`;
-const frame = new URL(`/embed/${chamber}/${rollCall}?lang=${language.code}`, location.href);
-byId("snippet").textContent =
-  `<iframe src="${frame}" title="Tellers" width="100%" height="420" loading="lazy" ` +
-  'scrolling="no" frameborder="0" sandbox="allow-scripts allow-popups"></iframe>';
 offerLanguages(byId("languages"), language.code);
 comparison
   .offer((limit) => getJson(`${all}?limit=${limit}`), rollCall)

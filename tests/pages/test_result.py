@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from typing import Any
 
 import httpx
 import pytest
@@ -204,6 +205,43 @@ def test_a_reader_can_pause_it_and_nothing_moves(
     expect(yes).to_have_text("2")
     expect(visitor.page.locator("#votes section:first-child li")).to_have_count(2)
     expect(visitor.page.locator("#missed")).to_be_hidden()
+
+
+def test_everything_is_reached_by_keyboard(visitor: Visitor, vote: Clerk) -> None:
+    visitor.open(f"/v/ga/{NAME}?with={EARLIER}")
+    expect(visitor.page.locator("#moved li")).to_have_count(1)
+    wanted = visitor.page.evaluate(
+        "() => [...document.querySelectorAll('a[href], button, input, select')]"
+        ".filter(one => one.checkVisibility()).length"
+    )
+    reached = set()
+    for _ in range(2 * wanted):
+        visitor.page.keyboard.press("Tab")
+        where, outline = visitor.page.evaluate(
+            "() => { const one = document.activeElement;"
+            " const all = [...document.querySelectorAll('*')];"
+            " return [one.matches('a, button, input, select') ? all.indexOf(one) : -1,"
+            " getComputedStyle(one).outlineStyle]; }"
+        )
+        if where >= 0:
+            assert outline != "none"
+            reached.add(where)
+    assert len(reached) == wanted > 15
+
+
+@pytest.mark.parametrize(("motion", "seconds"), [("reduce", "0s"), (None, "0.24s")])
+def test_nothing_moves_for_who_does_not_want_it(
+    browser: Browser, stack: Stack, vote: Clerk, motion: Any, seconds: str
+) -> None:
+    """Nor do the votes' colours go when the system chooses the others."""
+    options = {"reduced_motion": motion, "forced_colors": "active"}
+    with Visitor(browser, stack.gateway_url, **options) as visitor:
+        visitor.open(f"/v/ga/{NAME}")
+        style = visitor.page.locator(".segment").first.evaluate(
+            "one => [getComputedStyle(one).transitionDuration,"
+            " getComputedStyle(one).backgroundColor]"
+        )
+        assert style == [seconds, "rgb(0, 158, 115)"]
 
 
 @pytest.mark.parametrize("path", ["v", "embed"])

@@ -236,6 +236,7 @@ for (const [file, label] of FILES) {
   );
 }
 const query = `?lang=${language.code}`;
+byId("home").href = `/${query}`;
 byId("board").href = `/board/${encodeURIComponent(chamber)}/${encodeURIComponent(rollCall)}${query}`;
 byId("certificate").href = `${here}/certificate`;
 offerLanguages(byId("languages"), language.code);

@@ -65,6 +65,7 @@ def test_who_reads_no_scripts_is_told_the_result(stack: Stack, vote: Clerk) -> N
     )
     assert "141 in favour" in answer.text.split('id="plain"')[1]
     assert "<Ukraine>" not in answer.text
+    assert "s-maxage=1" in answer.headers["cache-control"]
     (canonical,) = [link for link in head.links if link["rel"] == "canonical"]
     assert canonical["href"] == f"{stack.gateway_url}/v/ga/{NAME}"
 
@@ -82,6 +83,7 @@ def test_a_roll_call_that_is_not_there_is_404_and_says_so(
     browser: Browser, stack: Stack
 ) -> None:
     assert page(stack, name="never").status_code == 404
+    assert page(stack, name="never").headers["cache-control"] == "no-cache"
     with Visitor(browser, stack.gateway_url, expects_trouble=True) as visitor:
         visitor.open("/v/ga/never", "missing")
         visitor.sees("never", "#trouble")

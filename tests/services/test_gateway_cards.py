@@ -29,7 +29,15 @@ from tellers_core.roll_call import Close, decide, evolve
 from tellers_core.tally import Held, Tally, absorb, tally
 from tellers_gateway import cards, rasterize
 from tellers_gateway.cards import Pictures, Size, scaled
-from tellers_gateway.lettering import ELLIPSIS, FILES, FOLDER, FONTS, WIDTHS, Letters
+from tellers_gateway.lettering import (
+    ELLIPSIS,
+    FILES,
+    FOLDER,
+    FONTS,
+    WIDTHS,
+    Letters,
+    Weight,
+)
 from tellers_gateway.pages import WEB
 from tellers_gateway.share_card import EDGE, HEIGHT, SMALL, WIDTH, draw
 from tellers_gateway.words import LANGUAGES, Language, Words
@@ -153,7 +161,8 @@ class TestWhatItSays:
         svg = draw(msgspec.structs.replace(tally_, title=title), Words(language))
         for text in ElementTree.fromstring(svg).iter(f"{SVG}text"):
             size, x = int(text.attrib["font-size"]), float(text.attrib["x"])
-            weight = "Bold" if text.attrib["font-weight"] == "700" else "Regular"
+            bold = text.attrib["font-weight"] == "700"
+            weight: Weight = "Bold" if bold else "Regular"
             wide = Letters(weight).width("".join(text.itertext())) * size
             left = {"start": x, "middle": x - wide / 2, "end": x - wide}
             assert size >= SMALL

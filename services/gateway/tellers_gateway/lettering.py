@@ -56,9 +56,7 @@ class Letters:
         """
         found: list[tuple[str, str]] = []
         for char in text:
-            family = self.family(char) or (
-                found[-1][0] if found else next(iter(FILES))
-            )
+            family = self.family(char) or (found[-1][0] if found else next(iter(FILES)))
             if found and found[-1][0] == family:
                 found[-1] = (found[-1][0], found[-1][1] + char)
             else:

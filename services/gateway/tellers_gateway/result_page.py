@@ -26,6 +26,9 @@ from tellers_gateway.words import LANGUAGES, Language, Words
 from tellers_runtime.problems import HttpProblem
 
 router = APIRouter(include_in_schema=False)
+OK = 200
+# One request a second comes through a cache, however many follow a link.
+CACHE = "public, max-age=0, s-maxage=1"
 HEAD, PLAIN, TABLE = "<!-- head -->", "<!-- plain -->", "<!-- table -->"
 TAGS = {"zh": "zh-Hans"}
 # As Open Graph writes a language: with a territory.
@@ -54,7 +57,7 @@ def _template() -> str:
     return (WEB / "result.html").read_text("utf-8")
 
 
-def _page(status: int = 200, **parts: str) -> Response:
+def _page(status: int = OK, **parts: str) -> Response:
     html = _template()
     for mark in (HEAD, PLAIN, TABLE):
         html = html.replace(mark, parts.get(mark[5:-4], ""))
@@ -62,7 +65,8 @@ def _page(status: int = 200, **parts: str) -> Response:
         direction = "rtl" if Words(_spoken(language)).right_to_left else "ltr"
         tag = TAGS.get(language, language)
         html = html.replace('<html lang="en"', f'<html lang="{tag}" dir="{direction}"')
-    return Response(html, status, HEADERS, "text/html")
+    headers = {**HEADERS, "Cache-Control": CACHE} if status == OK else HEADERS
+    return Response(html, status, headers, "text/html")
 
 
 def _spoken(language: str) -> Language:

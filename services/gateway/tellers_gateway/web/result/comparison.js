@@ -89,10 +89,11 @@ export class Comparison {
     const label = (answer) => language.say(answer ?? "none");
     const counts = new Map(flows.map(({ before, now, delegations }) =>
       [`${before} ${now}`, delegations]));
+    const arrow = language.direction === "rtl" ? "←" : "→";
     const head = element("tr", {},
       element("th", {
         scope: "col",
-        textContent: `${language.say("v.was")} → ${language.say("v.now")}`,
+        textContent: `${language.say("v.was")} ${arrow} ${language.say("v.now")}`,
       }),
       ...ANSWERS.map((now) => element("th", { scope: "col", textContent: label(now) })));
     const rows = ANSWERS.map((before) => element("tr", {},

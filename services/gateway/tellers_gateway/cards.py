@@ -29,9 +29,10 @@ SVG, PNG = "image/svg+xml", "image/png"
 # 40 KiB each: the cards of some forty open votes in six languages, or of one vote's
 # every change.
 KEPT = 256
-# A picture takes 0.2 s; who would wait longer than a few is told to come back.
+# Who would wait longer than a few is told to come back.
 WAITING = 16
-PATIENCE_SECONDS = 10.0
+# On a busy machine; a picture is 0.2 s of a processor.
+PATIENCE_SECONDS = 30.0
 logger = structlog.get_logger()
 
 

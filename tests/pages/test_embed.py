@@ -94,6 +94,51 @@ def test_it_tells_its_height_as_wordpress_and_others_read_it(blog: Page) -> None
     assert ours["height"] > 200
 
 
+def test_a_click_in_the_sandbox_is_handed_to_wordpress(
+    blog: Page, stack: Stack
+) -> None:
+    link = blog.frame_locator("#f").locator("#home")
+    expect(link).to_be_visible(timeout=SHOWN_MS)
+    link.click()
+    blog.wait_for_function("told.some(m => m?.message === 'link')")
+    told = blog.evaluate("told.find(m => m?.message === 'link')")
+    assert told["secret"] == "Ab12Cd34Ef"
+    assert told["value"].startswith(f"{stack.gateway_url}/v/ga/{NAME}")
+
+
+def test_what_the_page_offers_to_paste_takes_its_height(
+    browser: Browser, stack: Stack, vote: Clerk
+) -> None:
+    """The snippet of /v, as it is, in a newsroom's page on another host."""
+    with Visitor(browser, stack.gateway_url) as visitor:
+        visitor.open(f"/v/ga/{NAME}")
+        snippet = visitor.page.locator("#snippet").inner_text()
+    assert "<b>" not in snippet
+
+    class Handler(LiveBlog):
+        page = f"<!doctype html><div style='width:320px'>{snippet}</div>"
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        opened = browser.new_page()
+        opened.goto(f"http://127.0.0.1:{server.server_address[1]}/")
+        frame = opened.frame_locator("iframe").locator("#embed")
+        expect(frame.locator(".number").first).to_be_visible(timeout=SHOWN_MS)
+        opened.wait_for_function("document.querySelector('iframe').style.height")
+        opened.wait_for_function(
+            "height => Math.abs(document.querySelector('iframe').offsetHeight"
+            " - height) < 2",
+            arg=frame.evaluate("main => main.getBoundingClientRect().height"),
+        )
+        assert opened.locator("iframe").get_attribute("title") == f"Live tally: {TITLE}"
+        opened.evaluate(
+            "window.postMessage({type: 'tellers:size', height: 99}, '*')"
+        )  # not from the frame
+        assert opened.evaluate("document.querySelector('iframe').offsetHeight") != 99
+        opened.close()
+        server.shutdown()
+
+
 def test_a_reader_can_pause_it(browser: Browser, stack: Stack, vote: Clerk) -> None:
     with Visitor(browser, stack.gateway_url, (500, 700)) as visitor:
         visitor.open(f"/embed/ga/{NAME}")
@@ -143,6 +188,16 @@ class TestOembed:
         found = self.ask(stack, maxwidth=300, maxheight=250).json()
         assert (found["width"], found["height"]) == (300, 250)
         assert 'width="300"' in found["html"]
+        assert found["thumbnail_width"] <= 300
+        assert found["thumbnail_height"] <= 250
+        picture = httpx.get(found["thumbnail_url"]).content
+        size = [int.from_bytes(picture[n : n + 4]) for n in (16, 20)]
+        assert size == [found["thumbnail_width"], found["thumbnail_height"]]
+
+    def test_in_the_language_of_the_page(self, stack: Stack, vote: Clerk) -> None:
+        url = f"{stack.gateway_url}/v/ga/{NAME}?lang=fr"
+        assert "voix pour" in self.ask(stack, url=url).json()["html"]
+        assert "in favour" in self.ask(stack, url=url, lang="en").json()["html"]
 
     def test_the_same_as_xml(self, stack: Stack, vote: Clerk) -> None:
         answer = self.ask(stack, format="xml")

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { tally, WEB } from "./tally.mjs";
 
 const { WORDS } = await import(new URL("words.js", WEB));
 const { WORDS: DOCK } = await import(new URL("dock/words.js", WEB));
 const { Language, chooseLanguage } = await import(new URL("language.js", WEB));
+const { Announcer } = await import(new URL("announcer.js", WEB));
+const { ordered } = await import(new URL("result/order.js", WEB));
 const verdict = await import(new URL("verdict.js", WEB));
 
 const LANGUAGES = Object.keys(WORDS);
@@ -43,6 +46,27 @@ test(`${page}: every language fills in the same values`, () => {
 });
 
 }
+
+test("every page finds the words it asks for", async () => {
+  const own = {
+    dock: DOCK,
+    verify: (await import(new URL("verify/words.js", WEB))).WORDS,
+    status: (await import(new URL("status/words.js", WEB))).WORDS,
+  };
+  const asked = /(?:data-say=|language\.say\(|words\.say\()"([^"]+)"/g;
+  let found = 0;
+  for (const file of readdirSync(WEB, { recursive: true })) {
+    if (!/\.(js|html)$/.test(file)) continue;
+    const [page] = file.split(/[/.]/);
+    const text = readFileSync(new URL(file, WEB), "utf8");
+    for (const [, key] of text.matchAll(asked)) {
+      found += 1;
+      const known = key in WORDS.en || key in (own[page]?.en ?? {});
+      assert.ok(known, `${file} asks for "${key}"`);
+    }
+  }
+  assert.ok(found > 100);
+});
 
 test("plurals follow the language", () => {
   const left = (code, n) => new Language(code).say("left", { n });
@@ -174,4 +198,56 @@ test("a roll call of the past says its day, its source, and what is assumed", as
   assert.equal(words.qualifier, "");
   const locked = told({ phase: "locked", imported, counts: standing(4, 1, 0) });
   assert.match(locked.qualifier, /3-1-0/);
+});
+
+test("lists are in the order that readers of the language look names up", () => {
+  const members = ["Zambie", "Équateur", "Fidji", "Égypte"].map((name, seq) =>
+    ({ name, delegation: name, seq }));
+  const answers = new Map([["Fidji", { seq: 7 }], ["Zambie", { seq: 3 }]]);
+  const names = (by) => ordered(members, answers, by, "fr").map(({ name }) => name);
+  assert.deepEqual(names("name"), ["Égypte", "Équateur", "Fidji", "Zambie"]);
+  assert.deepEqual(names("official"), ["Zambie", "Équateur", "Fidji", "Égypte"]);
+  assert.deepEqual(names("time"), ["Zambie", "Fidji", "Égypte", "Équateur"]);
+});
+
+class Region {
+  heard = [];
+  set textContent(text) {
+    this.heard.push(text);
+  }
+}
+
+const said = (language = en) => {
+  const region = new Region();
+  return { region, announcer: new Announcer(region, language) };
+};
+
+test("a verdict that comes and goes is told once it has rested", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { region, announcer } = said();
+  const passing = tally(9, { verdict: { status: "passing" } });
+  const clinched = tally(9, { verdict: { status: "clinched", because: "1 > 0" } });
+  for (let n = 0; n < 20; n += 1) {
+    const [before, after] = n % 2 === 0 ? [passing, clinched] : [clinched, passing];
+    announcer.tell(before, after, 100 * n);
+  }
+  assert.equal(region.heard.length, 1);
+  assert.match(region.heard[0], /^Clinched/);
+  context.mock.timers.tick(10_000);
+  assert.equal(region.heard.length, 2);
+  assert.match(region.heard[1], /^Passing/); // as it stands then
+});
+
+test("a phase is told at once, and takes with it what was waiting", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { region, announcer } = said();
+  const passing = tally(9, { verdict: { status: "passing" } });
+  const clinched = tally(9, { verdict: { status: "clinched", because: "1 > 0" } });
+  announcer.tell(passing, clinched, 0);
+  announcer.tell(clinched, passing, 1);
+  const closed = tally(10, { phase: "closed", verdict: { status: "adopted" } });
+  announcer.tell(passing, closed, 2);
+  context.mock.timers.tick(60_000);
+  assert.equal(region.heard.length, 2);
+  assert.match(region.heard[1], /^Adopted/);
 });

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from openpyxl import load_workbook
 
 from tellers_core.codec import Recorded
@@ -31,6 +32,7 @@ from tellers_gateway.detail import detail
 from tellers_gateway.flat import COLUMNS, flat_row, vote_rows
 from tellers_gateway.groups import bounds, cohesion, groups
 from tellers_gateway.moments import Moment, moments
+from tellers_gateway.research import voeten_rows
 from tellers_gateway.tabular import Sheet, safe, to_csv, to_xlsx, to_xml
 from tellers_gateway.words import LANGUAGES, Words
 from tests.scenario import SIX, recorded, recorded_roll_call, scheduled
@@ -70,6 +72,37 @@ VOTES = [
     if row.vote is not None
 ]
 ES_11_1 = closed(ASSEMBLY, RollCallOpened(), *VOTES)
+
+
+class TestVoeten:
+    def test_the_codes_are_his(self) -> None:
+        full, final = detail(ES_11_1), told(ES_11_1)
+        rows = {row[1]: row for row in voeten_rows(final, full)}
+        codes = {country: rows[country][3] for country in ("FR", "IN", "BY", "MA")}
+        assert codes == {"FR": 1, "IN": 2, "BY": 3, "MA": 8}
+        assert len(rows) == 193
+        assert rows["FR"][0] == final.roll_call
+
+    def test_nobody_is_absent_while_the_answer_may_still_come(self) -> None:
+        history = logged((ASSEMBLY, RollCallOpened(), VOTES[0]))
+        cells = [row[3] for row in voeten_rows(told(history), detail(history))]
+        assert cells.count(None) == 192
+
+    @pytest.mark.parametrize(
+        ("symbol", "session"),
+        [
+            ("A/RES/78/1", 78),
+            ("A/79/L.2", 79),
+            ("A/C.1/79/L.3", 79),
+            ("A/ES-11/L.1", None),
+            (None, None),
+        ],
+    )
+    def test_the_session_is_the_symbol_s(
+        self, symbol: str | None, session: int | None
+    ) -> None:
+        final = replace(told(ES_11_1), symbol=symbol)
+        assert voeten_rows(final, detail(ES_11_1))[0][6] == session
 
 
 class TestFlat:

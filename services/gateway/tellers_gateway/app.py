@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
 from tellers_gateway import (
+    cards,
     certificates,
     checkpoints,
     derived,
@@ -55,7 +56,12 @@ def create_app(settings: GatewaySettings, hubs: Hubs, proofs: ProofReader) -> Fa
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        yield {"hubs": hubs, "settings": settings, "proofs": proofs}
+        yield {
+            "hubs": hubs,
+            "settings": settings,
+            "proofs": proofs,
+            "pictures": cards.Pictures(),
+        }
 
     async def readiness(_: Request) -> Mapping[str, str]:
         return {f"log {log}": hub.trouble for log, hub in hubs.items() if hub.trouble}
@@ -80,6 +86,7 @@ def create_app(settings: GatewaySettings, hubs: Hubs, proofs: ProofReader) -> Fa
     for router in (
         reads.router,
         derived.router,
+        cards.router,
         certificates.router,
         checkpoints.router,
         status.router,

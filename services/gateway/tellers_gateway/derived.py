@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
-from xml.sax.saxutils import escape
+from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -14,6 +14,7 @@ from tellers_core.codec import Recorded, decode
 from tellers_core.errors import CorruptHistory
 from tellers_core.roll_call import Phase
 from tellers_core.tally import Tally
+from tellers_gateway import live_blog
 from tellers_gateway.compare import compare
 from tellers_gateway.detail import Detail, detail
 from tellers_gateway.flat import (
@@ -26,16 +27,28 @@ from tellers_gateway.flat import (
 )
 from tellers_gateway.groups import groups
 from tellers_gateway.hub import Hub
-from tellers_gateway.moments import Moment, moments
+from tellers_gateway.moments import moments
 from tellers_gateway.reads import AsOf, answer, etag_of, find, find_as_of
+from tellers_gateway.research import (
+    ABOUT_COLUMNS,
+    CHANGE_COLUMNS,
+    CHART_COLUMNS,
+    VOETEN_COLUMNS,
+    Source,
+    about_rows,
+    change_rows,
+    chart_rows,
+    voeten_rows,
+)
+from tellers_gateway.settings import GatewaySettings
 from tellers_gateway.state import HubDep
-from tellers_gateway.tabular import Cell, Sheet, attribute, to_csv, to_xlsx, to_xml
+from tellers_gateway.tabular import Cell, Sheet, to_csv, to_xlsx, to_xml
 from tellers_gateway.timeline import timeline
 from tellers_gateway.words import Language, Words
 
 router = APIRouter(prefix="/v1/{chamber}/roll-calls/{roll_call}", tags=["exports"])
 CSV, XML, JSON = "text/csv", "application/xml", "application/json"
-ATOM = "application/atom+xml"
+ATOM, JSON_LD = "application/atom+xml", "application/ld+json"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # While votes can still come; a locked vote may be opened again.
 RUNNING = (Phase.SCHEDULED, Phase.OPEN, Phase.LOCKED)
@@ -51,6 +64,7 @@ class Asked:
     history: list[Recorded]
     words: Words
     if_none_match: str | None
+    source: Source
 
     @cached_property
     def full(self) -> Detail:
@@ -81,7 +95,12 @@ class Asked:
     def answer(self, body: bytes, media_type: str, variant: str = "") -> Response:
         """The answer with its validators; `variant` tells formats apart."""
         etag = etag_of(self.tally, f"-{self.words.language}{variant}")
-        return answer(body, etag, self.if_none_match, media_type)
+        response = answer(body, etag, self.if_none_match, media_type)
+        response.headers["Link"] = (
+            f'<{self.source.licence}>; rel="license", '
+            f'<{self.source.page}>; rel="describedby"'
+        )
+        return response
 
 
 async def _asked(
@@ -95,11 +114,20 @@ async def _asked(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Asked:
     place, tally = await find_as_of(request, hub, roll_call, as_of)
-    history = await _history(place, tally)
-    return Asked(place, tally, history, Words(lang), if_none_match)
+    history = await history_of(place, tally)
+    settings: GatewaySettings = request.state.settings
+    page = f"{request.base_url}v/{tally.chamber}/{quote(tally.roll_call)}"
+    return Asked(
+        place,
+        tally,
+        history,
+        Words(lang),
+        if_none_match,
+        Source(f"{page}?seq={tally.seq}", settings.data_licence),
+    )
 
 
-async def _history(place: Hub, tally: Tally) -> list[Recorded]:
+async def history_of(place: Hub, tally: Tally) -> list[Recorded]:
     """The events of a roll call up to its tally, and up to the first that is not
     understood: the tally is held there."""
     found = []
@@ -181,15 +209,39 @@ async def votes_csv(
     )
 
 
+@router.get("/changes.csv", summary="Everything that happened, CSV")
+async def changes_csv(asked: AskedDep) -> Response:
+    """A row an event, oldest first: who went from which answer to which."""
+    rows = change_rows(asked.history, asked.words)
+    return asked.answer(to_csv(CHANGE_COLUMNS, rows), CSV, "-changes-csv")
+
+
+@router.get("/chart.csv", summary="Label, number and colour for a chart, CSV")
+async def chart_csv(asked: AskedDep) -> Response:
+    """Yes, no, abstain, not recorded, always in this order."""
+    rows = chart_rows(asked.tally, asked.words)
+    return asked.answer(to_csv(CHART_COLUMNS, rows), CSV, "-chart-csv")
+
+
+@router.get("/voeten.csv", summary="As the UN voting data of E. Voeten, CSV")
+async def voeten_csv(asked: AskedDep) -> Response:
+    """1 yes, 2 abstain, 3 no, 8 absent; empty while the answer may still come."""
+    rows = voeten_rows(asked.tally, asked.full)
+    return asked.answer(to_csv(VOETEN_COLUMNS, rows), CSV, "-voeten-csv")
+
+
 @router.get("/votes.xlsx", summary="Totals and votes as a workbook")
 async def votes_xlsx(asked: AskedDep) -> Response:
-    """Sheets `totals` and `votes`; right to left in Arabic."""
+    """Sheets `totals`, `votes`, `changes` and `about`; right to left in Arabic."""
     right_to_left = asked.words.right_to_left
+    about = about_rows(asked.tally, asked.words, asked.source)
     sheets = [
-        Sheet(name, columns, _values(rows), right_to_left=right_to_left)
+        Sheet(name, columns, rows, right_to_left=right_to_left)
         for name, columns, rows in (
-            ("totals", COLUMNS, [asked.row]),
-            ("votes", VOTE_COLUMNS, asked.rows),
+            ("totals", COLUMNS, _values([asked.row])),
+            ("votes", VOTE_COLUMNS, _values(asked.rows)),
+            ("changes", CHANGE_COLUMNS, change_rows(asked.history, asked.words)),
+            ("about", ABOUT_COLUMNS, about),
         )
     ]
     response = asked.answer(to_xlsx(sheets), XLSX, "-votes-xlsx")
@@ -210,7 +262,7 @@ async def compared(request: Request, asked: AskedDep, other: str) -> Response:
     """Live while either runs: who moved, who is silent now, who is new."""
     language = asked.words.language
     place, other_tally = await find(request, asked.place, other)
-    history = await _history(place, other_tally)
+    history = await history_of(place, other_tally)
     comparison = compare(asked.full, detail(history, language), language)
     body = asked.about(
         other=other,
@@ -238,27 +290,14 @@ async def moments_json(asked: AskedDep) -> Response:
 @router.get("/moments.atom", summary="The moments as an Atom feed")
 async def moments_atom(request: Request, asked: AskedDep) -> Response:
     """Newest first."""
-    body = _atom(
-        str(request.url), asked.tally, moments(asked.history, asked.words), asked.words
-    )
+    told = moments(asked.history, asked.words)
+    body = live_blog.atom(str(request.url), asked.tally, told, asked.words)
     return asked.answer(body, ATOM, "-atom")
 
 
-def _atom(address: str, tally: Tally, told: Sequence[Moment], words: Words) -> bytes:
-    title = escape(words.say("moment.feed", title=tally.title))
-    entries = "".join(
-        f"<entry><id>{escape(f'tag:tellers,2026:{moment.id}')}</id>"
-        f"<title>{escape(moment.headline)}</title>"
-        f"<updated>{moment.at}</updated>"
-        f"<category term={attribute(moment.kind)}/>"
-        f'<content type="text">{escape(moment.headline)}</content></entry>'
-        for moment in reversed(told)
-    )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="{words.language}">'
-        f"<id>{escape(f'tag:tellers,2026:{tally.chamber}/{tally.roll_call}')}</id>"
-        f"<title>{title}</title><updated>{tally.at}</updated>"
-        f"<author><name>Tellers</name></author>"
-        f'<link rel="self" href={attribute(address)}/>{entries}</feed>\n'
-    ).encode()
+@router.get("/moments.jsonld", summary="The moments as a schema.org LiveBlogPosting")
+async def moments_jsonld(asked: AskedDep) -> Response:
+    """`liveBlogUpdate` has an item a moment, ready for a live blog of one's own."""
+    told = moments(asked.history, asked.words)
+    posting = live_blog.posting(asked.tally, told, asked.words, asked.source.page)
+    return asked.answer(_json(posting), JSON_LD, "-jsonld")

@@ -7,16 +7,19 @@ so that is what it is given.
 import re
 from html import escape
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 from xml.sax.saxutils import escape as escape_xml
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from tellers_core.tally import Tally
+from tellers_gateway import cards
 from tellers_gateway.reads import CACHE, find
+from tellers_gateway.share_card import HEIGHT as CARD_HEIGHT
+from tellers_gateway.share_card import WIDTH as CARD_WIDTH
 from tellers_gateway.state import hub_of
-from tellers_gateway.words import Language, Words
+from tellers_gateway.words import LANGUAGES, Language, Words
 from tellers_runtime.problems import HttpProblem
 
 router = APIRouter(tags=["embeds"])
@@ -37,22 +40,24 @@ async def oembed(
     maxwidth: Pixels = None,
     maxheight: Pixels = None,
     format: Literal["json", "xml"] = "json",  # noqa: A002  (the standard's own name)
-    lang: Language = "en",
+    lang: Annotated[
+        Language | None, Query(description="Else that of the page's address.")
+    ] = None,
 ) -> Response:
     """`rich`: a quotation of the figures, and a frame that is live."""
-    chamber, roll_call = _target(request, url)
+    chamber, roll_call, spoken = _target(request, url)
     _, tally = await find(request, hub_of(request, chamber, None), roll_call)
     width = min(WIDTH, maxwidth or WIDTH)
     height = min(HEIGHT, maxheight or HEIGHT)
-    answer = _rich(str(request.base_url), tally, Words(lang), width, height)
+    answer = _rich(str(request.base_url), tally, Words(lang or spoken), width, height)
     headers = {"Cache-Control": CACHE}
     if format == "xml":
         return Response(_xml(answer), headers=headers, media_type="text/xml")
     return Response(_json(answer), headers=headers, media_type="application/json")
 
 
-def _target(request: Request, url: str) -> tuple[str, str]:
-    """Chamber and roll call of a page of ours. Raises HttpProblem 404."""
+def _target(request: Request, url: str) -> tuple[str, str, Language]:
+    """Chamber, roll call and language of a page of ours. Raises HttpProblem 404."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -65,7 +70,9 @@ def _target(request: Request, url: str) -> tuple[str, str]:
             "url must be a page of this gateway: /v/, /board/ or /embed/",
             errors=[{"pointer": "/query/url", "detail": "no page of this gateway"}],
         )
-    return found["chamber"], found["id"]
+    asked = parse_qs(parts.query).get("lang", [""])[0]
+    spoken = next((code for code in LANGUAGES if code == asked), LANGUAGES[0])
+    return found["chamber"], found["id"], spoken
 
 
 def _rich(
@@ -74,6 +81,7 @@ def _rich(
     place = f"{tally.chamber}/{quote(tally.roll_call)}"
     page, frame = f"{base}v/{place}", f"{base}embed/{place}?lang={words.language}"
     title = words.say("embed_title", title=tally.title)
+    thumbnail = cards.scaled(width, height)
     return {
         "type": "rich",
         "version": "1.0",
@@ -83,6 +91,9 @@ def _rich(
         "cache_age": CACHE_SECONDS,
         "width": width,
         "height": height,
+        "thumbnail_url": cards.address_of(base, tally, words.language, thumbnail),
+        "thumbnail_width": thumbnail,
+        "thumbnail_height": -(-thumbnail * CARD_HEIGHT // CARD_WIDTH),
         "html": (
             f'<blockquote><a href="{escape(page)}">{escape(in_words(tally, words))}</a>'
             f'</blockquote><iframe src="{escape(frame)}" width="{width}" '

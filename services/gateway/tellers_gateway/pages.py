@@ -84,6 +84,12 @@ async def client() -> Response:
     return Response(module, headers=HEADERS, media_type="text/javascript")
 
 
+@router.get("/elements/tellers-height.v1.js")
+async def height() -> Response:
+    """For pages that frame ours: gives the frame its height. v1 only mends, too."""
+    return _page("element/tellers-height.v1.js")
+
+
 @router.get("/verify")
 async def verify() -> Response:
     """A certificate, verified in the browser; nothing comes back here."""

@@ -72,21 +72,21 @@ AsOf = Annotated[int | None, Query(ge=1, le=MAX_SEQ, description="As at this seq
 
 
 async def find_as_of(
-    request: Request, hub: Hub, roll_call: str, seq: int | None
+    request: Request, hub: Hub, roll_call: str, seq: int | None, name: str = "as_of"
 ) -> tuple[Hub, Tally]:
-    """The same, as it was at a place in the log; None: now."""
+    """The same, as it was at a place in the log; None: now. `name`: the parameter's."""
     place, found = await find(request, hub, roll_call)
     if seq is None:
         return place, found
-    return place, await _as_of(place, roll_call, seq)
+    return place, await _as_of(place, roll_call, seq, name)
 
 
-async def _as_of(hub: Hub, roll_call: str, seq: int) -> Tally:
+async def _as_of(hub: Hub, roll_call: str, seq: int, name: str) -> Tally:
     if seq > hub.head:
         raise HttpProblem(
             "bad_request",
             f"the log ends at {hub.head}",
-            errors=[{"pointer": "/query/as_of", "detail": f"at most {hub.head}"}],
+            errors=[{"pointer": f"/query/{name}", "detail": f"at most {hub.head}"}],
         )
     tallies = await hub.tallies_of(roll_call, seq)
     if not tallies:

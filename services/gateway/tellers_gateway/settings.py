@@ -42,6 +42,10 @@ class GatewaySettings(ArchiveSettings):
         description="Origins whose pages may open a WebSocket, separated by commas "
         "(`https://tally.example.org`); `*`: any, as the feed is public.",
     )
+    data_licence: str = Field(
+        default="https://creativecommons.org/publicdomain/zero/1.0/",
+        description="Licence of the votes as data: an address, named in every export.",
+    )
     webhooks_url: str = Field(
         default="http://127.0.0.1:8003",
         description="Where the webhooks service is, for the admin API.",

@@ -1,7 +1,7 @@
 """What every route shares: the hubs and the settings."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from fastapi import Depends, Query
 from starlette.requests import HTTPConnection
@@ -12,6 +12,9 @@ from tellers_gateway.settings import GatewaySettings
 from tellers_runtime.archive.proofs import ProofReader
 from tellers_runtime.problems import HttpProblem
 
+if TYPE_CHECKING:  # its routes need what is here
+    from tellers_gateway.cards import Pictures
+
 Hubs = Mapping[LogName, Hub]
 
 
@@ -21,6 +24,7 @@ class State(TypedDict):
     hubs: Hubs
     settings: GatewaySettings
     proofs: ProofReader
+    pictures: "Pictures"
 
 
 def unavailable() -> HttpProblem:

@@ -46,7 +46,7 @@ def to_xml(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
     parts = ['<?xml version="1.0" encoding="UTF-8"?>\n<rows>']
     for row in rows:
         cells = "".join(
-            f"<{name}>{escape(_not_in_xml.sub('', str(cell)))}</{name}>"
+            f"<{name}>{escape(in_xml(str(cell)))}</{name}>"
             for name, cell in zip(columns, row, strict=True)
             if cell is not None
         )
@@ -103,6 +103,11 @@ def to_xlsx(sheets: Sequence[Sheet]) -> bytes:
     return out.getvalue()
 
 
+def in_xml(text: str) -> str:
+    """A text without what XML 1.0 cannot hold at all; yet to be escaped."""
+    return _not_in_xml.sub("", text)
+
+
 def attribute(value: str) -> str:
     """A value as a quoted XML attribute."""
-    return quoteattr(_not_in_xml.sub("", value))
+    return quoteattr(in_xml(value))

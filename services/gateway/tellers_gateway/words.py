@@ -10,6 +10,8 @@ from typing import Literal, get_args
 from babel import Locale
 
 from tellers_core.majority import Rule
+from tellers_core.roll_call import Phase
+from tellers_core.tally import Tally
 
 Language = Literal["en", "fr", "es", "ru", "ar", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -60,3 +62,19 @@ def rule_words(words: Words, rule: Rule) -> str:
         return words.say(f"rule.{rule}")
     strict = ".strict" if rule.strict else ""
     return words.say(f"rule.{rule.of}{strict}", f=rule.fraction)
+
+
+# While the vote is locked it is no longer a question of who may still vote.
+_LOCKED = {"clinched": "status.carried", "unreachable": "status.not_carried"}
+
+
+def headline(tally: Tally, words: Words) -> str:
+    """Where the vote stands, in a word or two; as web/verdict.js says it."""
+    phase, status = tally.phase, tally.verdict.status
+    if phase is Phase.SCHEDULED:
+        return words.say("status.scheduled")
+    if phase is Phase.LOCKED and status in _LOCKED:
+        return words.say(_LOCKED[status])
+    if phase is Phase.CLOSED and status == "tied":
+        return words.say("status.tied_result")
+    return words.say(f"status.{status}")

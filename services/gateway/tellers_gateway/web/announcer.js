@@ -3,10 +3,17 @@
 import { milestones } from "./picture.js";
 import { countsInWords, verdictInWords } from "./verdict.js";
 
+// How many are recorded is told at most so often, and not at all when it would wait.
 const PROGRESS_MS = 15_000;
+// A verdict that comes and goes with every vote is told once it has rested.
+const VERDICT_MS = 10_000;
+const DECISIONS = new Set(["settled", "retracted"]);
 
 export class Announcer {
   #last = -PROGRESS_MS;
+  #decidedAt = -VERDICT_MS;
+  #newest = null;
+  #later = 0;
 
   constructor(region, language) {
     this.region = region;
@@ -15,13 +22,28 @@ export class Announcer {
 
   /** Say what matters of a change, if anything does. */
   tell(before, after, now = performance.now()) {
+    this.#newest = after;
     const found = milestones(before, after);
-    // How many are recorded can wait; what was decided cannot.
-    const urgent = found.filter((name) => name !== "quarter");
     if (found.length === 0) return;
-    if (urgent.length === 0 && now - this.#last < PROGRESS_MS) return;
+    const decides = found.some((name) => DECISIONS.has(name));
+    if (found.some((name) => name !== "quarter" && !DECISIONS.has(name))) {
+      this.#speak(found, now);
+    } else if (decides) {
+      const wait = this.#decidedAt + VERDICT_MS - now;
+      if (wait <= 0) this.#speak(found, now);
+      else this.#later ||= setTimeout(() => this.#speak(found), wait);
+    } else if (now - this.#last >= PROGRESS_MS) {
+      this.#speak(found, now);
+    }
+  }
+
+  /** What was found, in a sentence on the newest tally. */
+  #speak(found, now = performance.now()) {
+    clearTimeout(this.#later);
+    this.#later = 0;
     this.#last = now;
-    this.say(this.#sentence(found, after));
+    if (found.some((name) => DECISIONS.has(name))) this.#decidedAt = now;
+    this.say(this.#sentence(found, this.#newest));
   }
 
   say(text) {

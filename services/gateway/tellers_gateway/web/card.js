@@ -10,7 +10,8 @@ import { heldInWords, silentLabel, verdictInWords } from "./verdict.js";
 const COUNTS = [["yes", "yes"], ["no", "no"], ["abstain", "abstain"], ["none", "not_voting"]];
 
 export class Card {
-  constructor(tally, language) {
+  /** `heading`: the title's element, by its rank in the page. */
+  constructor(tally, language, heading = "h3") {
     this.language = language;
     this.where = element("p", { class: "where" });
     this.link = element("a", { dir: "auto" });
@@ -38,7 +39,7 @@ export class Card {
     this.root = element(
       "li",
       { class: "card", data: { key: `${tally.chamber}/${tally.roll_call}` } },
-      element("div", { class: "head" }, this.where, element("h3", {}, this.link), this.phase),
+      element("div", { class: "head" }, this.where, element(heading, { class: "title" }, this.link), this.phase),
       this.held,
       this.counts,
       this.bar.root,

@@ -5,7 +5,7 @@ import { Announcer } from "./announcer.js";
 import { Card } from "./card.js";
 import { byId, getJson, Refused, say } from "./dom.js";
 import { Feed } from "./feed.js";
-import { tellHeight } from "./height.js";
+import { tellClicks, tellHeight } from "./height.js";
 import { speak } from "./language.js";
 
 const RETRY_MS = 4_000;
@@ -18,6 +18,10 @@ const theme = new URLSearchParams(location.search).get("theme");
 if (THEMES.has(theme)) root.dataset.theme = theme;
 const language = speak();
 const announcer = new Announcer(byId("aloud"), language);
+const page = new URL(
+  `/v/${encodeURIComponent(chamber)}/${encodeURIComponent(rollCall)}?lang=${language.code}`,
+  location.href,
+).href;
 let card = null;
 let shown = null;
 let newest = null;
@@ -73,6 +77,7 @@ function paint() {
     card.paint(newest);
     announcer.tell(shown, newest);
   }
+  card.link.href = page;
   shown = newest;
   document.title = language.say("embed_title", { title: shown.title });
   byId("rehearsal").hidden = !shown.rehearsal;
@@ -104,6 +109,7 @@ byId("pause").addEventListener("click", () => {
 say(byId("pause"), language.say("pause"));
 byId("pause").hidden = true;
 say(byId("home"), language.say("provider"));
-byId("home").href = new URL(`/board/${chamber}/${rollCall}`, location.href).href;
+byId("home").href = page;
+tellClicks(byId("embed"));
 tellHeight(byId("embed"), `${chamber}/${rollCall}`);
 begin();

@@ -4,13 +4,15 @@
 const LOWEST = 200;
 const HIGHEST = 1000; // what WordPress takes
 
+const isSecret = (text) => /^[A-Za-z0-9]+$/.test(text);
+
 /** The messages that tell a height. `secret`: WordPress's, from the fragment; pure. */
 export function messages({ width, height, vote, secret = "", dialect = "" }) {
   const found = [
     { type: "tellers:size", v: 1, vote, width, height },
     { sentinel: "amp", type: "embed-size", height, width },
   ];
-  if (/^[A-Za-z0-9]+$/.test(secret)) {
+  if (isSecret(secret)) {
     const value = Math.min(HIGHEST, Math.max(LOWEST, height));
     found.push({ message: "height", value, secret });
   }
@@ -18,9 +20,25 @@ export function messages({ width, height, vote, secret = "", dialect = "" }) {
   return found;
 }
 
+/** The secret that WordPress put into the fragment, or "". */
+export const secretOf = (hash) =>
+  new URLSearchParams(hash.replace(/^#\??/, "")).get("secret") ?? "";
+
+/** A click on a link, as WordPress takes it: its sandbox opens no window. */
+export function tellClicks(root) {
+  const secret = secretOf(location.hash);
+  if (!isSecret(secret)) return;
+  root.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    if (link === null) return;
+    event.preventDefault();
+    parent.postMessage({ message: "link", value: link.href, secret }, "*");
+  });
+}
+
 /** Tell it now, and whenever it changes: at most four times a second. */
 export function tellHeight(root, vote) {
-  const secret = new URLSearchParams(location.hash.replace(/^#\??/, "")).get("secret") ?? "";
+  const secret = secretOf(location.hash);
   const dialect = new URLSearchParams(location.search).get("resize") ?? "";
   let told = -1;
   let timer = 0;

@@ -1,5 +1,6 @@
-// The page people link to: the result, who voted what, the groups, the moments, and the
-// vote through time. `?seq=` is the state then; without it the page is live.
+// The page people link to: the result, who voted what, the groups, the moments, another
+// roll call beside it, and the vote through time. `?seq=` is the state then; without it
+// the page is live, and the reader can pause it (WCAG 2.2.2).
 
 import { Announcer } from "./announcer.js";
 import { Card } from "./card.js";
@@ -7,32 +8,40 @@ import { byId, element, getJson, Refused, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { offerLanguages, speak } from "./language.js";
 import { originInWords } from "./origin.js";
-import { chip } from "./symbols.js";
-import { silentLabel } from "./verdict.js";
+import { Comparison } from "./result/comparison.js";
+import { paintGroups } from "./result/groups.js";
+import { Votes } from "./result/votes.js";
 
 const RETRY_MS = 4_000;
 const SPREAD_MS = 2_000;
+const ENDED = new Set(["closed", "annulled"]);
 // While votes come fast the lists follow at this pace; the figures follow at once.
 const LISTS_MS = 1_000;
-const KINDS = ["yes", "no", "abstain", "none"];
 const FILES = [
   ["votes.csv", "CSV"], ["votes.xlsx", "XLSX"], ["votes.json", "JSON"],
-  ["moments.atom", "Atom"],
+  ["changes.csv", "CSV (log)"], ["voeten.csv", "CSV (Voeten)"],
+  ["moments.atom", "Atom"], ["moments.jsonld", "JSON-LD (live blog)"],
 ];
 
 const root = document.documentElement;
 const [, , chamber, rollCall] = location.pathname.split("/").map(decodeURIComponent);
 const language = speak();
 const announcer = new Announcer(byId("aloud"), language);
-const here = `/v1/${encodeURIComponent(chamber)}/roll-calls/${encodeURIComponent(rollCall)}`;
+const all = `/v1/${encodeURIComponent(chamber)}/roll-calls`;
+const here = `${all}/${encodeURIComponent(rollCall)}`;
 let card = null;
 let newest = null; // the tally now
 let points = []; // the vote through time
 let then = new URLSearchParams(location.search).get("seq"); // null: live
 let listing = 0;
+let paused = false;
+let missed = 0;
 
 const read = (path, query = {}) =>
   getJson(`${here}${path}?${new URLSearchParams({ lang: language.code, ...query })}`);
+const asThen = () => (then === null ? {} : { as_of: then });
+const votes = new Votes(language);
+const comparison = new Comparison(language, (path) => read(path, asThen()));
 
 async function begin() {
   try {
@@ -65,40 +74,37 @@ function again() {
 function take(tally) {
   const before = newest;
   newest = tally;
+  if (paused) {
+    if (before === null || tally.seq > before.seq) missed += 1;
+    paintPause();
+    return;
+  }
   if (then === null) {
-    card.paint(tally);
+    paintCard(tally);
     if (before) announcer.tell(before, tally);
   }
   listing ||= setTimeout(() => {
     listing = 0;
-    refresh().catch(() => {}); // the last good lists stay; the next tally asks again
+    if (!paused) refresh().catch(() => {}); // the next tally asks again
   }, LISTS_MS);
 }
 
 /** Fetch and paint everything as of `then`. */
 async function refresh() {
   const asked = then;
-  const at = asked === null ? {} : { as_of: asked };
+  const at = asThen();
   const [full, through, groups, told] = await Promise.all([
     read("", at), read("/timeline"), read("/groups", at), read("/moments", at),
+    comparison.refresh().catch(() => {}), // it can be missing without harm
   ]);
-  if (asked !== then) return; // the reader has gone on
+  if (asked !== then || paused) return; // the reader has gone on, or has stopped it
   points = through.points;
-  if (asked === null || newest === null) newest = full;
-  paintCard(full);
-  paintVotes(full);
-  paintGroups(groups.groups, full.phase);
+  if (newest === null) newest = full;
+  paintCard(asked === null ? newerOf(newest, full) : full);
+  votes.paint(full);
+  paintGroups(groups.groups, full.phase, language);
   paintMoments(told.moments);
   paintTime(full);
-}
-
-function paintCard(full) {
-  if (card === null) {
-    card = new Card(full, language);
-    byId("place").append(card.root);
-    card.link.href = `/board/${encodeURIComponent(chamber)}/${encodeURIComponent(rollCall)}`;
-  }
-  card.paint(full);
   byId("certificate").hidden = full.phase !== "closed";
   say(byId("origin"), originInWords(full, language));
   // It was recorded at once: there is nothing to see of the vote's own course.
@@ -107,62 +113,45 @@ function paintCard(full) {
   }
 }
 
-function paintVotes({ votes, members, phase }) {
-  const answers = new Map(votes.map((line) => [line.delegation, line]));
-  const lists = KINDS.map((kind) => {
-    const of = members.filter(
-      ({ delegation, entitled }) =>
-        entitled && (answers.get(delegation)?.vote ?? "none") === kind,
-    );
-    const label = kind === "none" ? silentLabel(phase, language) : language.say(kind);
-    const title = element(
-      "h3", {}, chip(kind), element("span", { textContent: `${label} ` }),
-      element("span", { class: "figures", textContent: language.number(of.length) }),
-    );
-    const items = of.map(({ delegation, name }) => {
-      const item = element("li", { textContent: name, data: { delegation } });
-      item.toggleAttribute("data-changed", answers.get(delegation)?.changed === true);
-      return item;
-    });
-    return element("section", {}, title, element("ul", {}, ...items));
+const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+const attributes = (values) => Object.entries(values)
+  .map(([name, value]) => `${name}="${value.replace(/[&<>"]/g, (sign) => ESCAPES[sign])}"`)
+  .join(" ");
+
+/** What to paste into a page. */
+function paintSnippet(tally) {
+  const frame = attributes({
+    src: new URL(`/embed/${chamber}/${rollCall}?lang=${language.code}`, location.href).href,
+    title: language.say("embed_title", { title: tally.title }),
+    width: "100%", height: "420", loading: "lazy", scrolling: "no", frameborder: "0",
+    referrerpolicy: "strict-origin-when-cross-origin",
+    sandbox: "allow-scripts allow-popups",
+    style: "width:0;min-width:100%!important;border:0", // else iOS makes it wider
   });
-  byId("votes").replaceChildren(...lists);
-  filter();
+  const script = new URL("/elements/tellers-height.v1.js", location.href).href;
+  byId("snippet").textContent =
+    `<iframe ${frame}></iframe>\n<script src="${script}" defer></script>`;
 }
 
-const plain = (text) =>
-  text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase(language.code);
+/** What was fetched may be older than what the feed has brought meanwhile. */
+function newerOf(tally, full) {
+  return tally.epoch === full.epoch && tally.seq > full.seq ? tally : full;
+}
 
-function filter() {
-  const wanted = plain(byId("find").value.trim());
-  for (const item of byId("votes").querySelectorAll("li")) {
-    const known = [item.textContent, item.dataset.delegation].map(plain);
-    item.hidden = wanted !== "" && !known.some((text) => text.includes(wanted));
+function paintCard(tally) {
+  if (card === null) {
+    card = new Card(tally, language, "h1");
+    byId("place").append(card.root);
+    paintSnippet(tally);
+  } else {
+    card.paint(tally);
   }
-}
-
-function paintGroups(groups, phase) {
-  const heads = [
-    ...["v.group", "yes", "no", "abstain"].map((key) => language.say(key)),
-    silentLabel(phase, language),
-    language.say("v.cohesion"),
-  ].map((textContent) => element("th", { textContent, scope: "col" }));
-  const rows = groups.map(({ group, counts, cohesion, cohesion_min: low, cohesion_max: high }) => {
-    const key = `group.${group}`;
-    const name = language.has(key) ? language.say(key) : group;
-    const figures = [counts.yes, counts.no, counts.abstain, counts.not_voting];
-    const cells = figures.map((figure) =>
-      element("td", { textContent: language.number(figure) }));
-    const united = cohesion === null ? "" : cohesion.toFixed(2);
-    const range = low !== null && low !== high ? ` (${low.toFixed(2)}–${high.toFixed(2)})` : "";
-    cells.push(element("td", { textContent: `${united}${range}`, dir: "ltr" }));
-    return element(
-      "tr", {}, element("th", { textContent: name, scope: "row" }), ...cells,
-    );
-  });
-  byId("groups").replaceChildren(
-    element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows),
-  );
+  byId("rehearsal").hidden = !tally.rehearsal;
+  paintPause();
+  const { seq, epoch } = tally;
+  byId("permalink").href = addressAt(seq);
+  byId("card").href =
+    `${here}/card.png?${new URLSearchParams({ lang: language.code, seq, epoch })}`;
 }
 
 function paintMoments(told) {
@@ -185,20 +174,24 @@ function paintTime(full) {
   const point = points[place];
   const figures = language.say("v.figures", point);
   scrubber.setAttribute("aria-valuetext", `${language.time(point.at)}, ${figures}`);
-  const words = then === null
-    ? figures
-    : `${language.say("v.then", { time: language.time(point.at) })}: ${figures}`;
-  say(byId("then"), words);
-  byId("latest").hidden = then === null;
+  say(byId("then"), `${language.time(point.at)}: ${figures}`);
+  byId("past").hidden = then === null;
+  byId("past-words").textContent = language.say("v.then", { time: language.time(point.at) });
 }
 
-/** Go to a place in time; null is live. The address names it, to be linked to. */
-function goTo(seq) {
-  then = seq;
+/** This page as of a place in time; null: live. */
+function addressAt(seq) {
   const address = new URL(location.href);
   if (seq === null) address.searchParams.delete("seq");
   else address.searchParams.set("seq", seq);
-  history.replaceState(null, "", address);
+  return address.href;
+}
+
+/** Go to a place in time. The address names it, to be linked to. */
+function goTo(seq) {
+  then = seq;
+  paused = false;
+  history.replaceState(null, "", addressAt(seq));
   refresh().catch(() => {}); // what is shown stays, with its own time beside it
 }
 
@@ -210,33 +203,24 @@ byId("scrubber").addEventListener("input", ({ target }) => {
   scrubbing = setTimeout(() => goTo(last ? null : points[place].seq), 120);
 });
 byId("latest").addEventListener("click", () => goTo(null));
-byId("find").addEventListener("input", filter);
 
-async function offerComparisons() {
-  const page = await getJson(`/v1/${encodeURIComponent(chamber)}/roll-calls?limit=100`);
-  const others = page.items.filter(({ roll_call: id }) => id !== rollCall);
-  byId("nothing-to-compare").hidden = others.length > 0;
-  byId("other").hidden = others.length === 0;
-  byId("other").replaceChildren(
-    new Option("–", ""),
-    ...others.map(({ roll_call: id, title }) => new Option(`${title} (${id})`, id)),
-  );
+function paintPause() {
+  const ended = newest !== null && ENDED.has(newest.phase);
+  byId("pause").hidden = then !== null || (ended && !paused);
+  byId("pause").textContent = language.say(paused ? "resume" : "pause");
+  byId("pause").setAttribute("aria-pressed", String(paused));
+  say(byId("missed"), paused ? language.say("missed", { n: missed }) : "");
 }
 
-byId("other").addEventListener("change", async ({ target }) => {
-  if (target.value === "") {
-    byId("moved").replaceChildren();
+byId("pause").addEventListener("click", () => {
+  paused = !paused;
+  missed = 0;
+  if (paused) {
+    paintPause();
     return;
   }
-  const found = await read(`/compare/${encodeURIComponent(target.value)}`);
-  const lines = found.moved.map(({ name, before, now }) =>
-    language.say("v.moved", {
-      name, before: language.say(`vote.${before}`), now: language.say(`vote.${now}`),
-    }));
-  if (lines.length === 0) lines.push(language.say("v.nobody_moved"));
-  byId("moved").replaceChildren(
-    ...lines.map((textContent) => element("li", { textContent })),
-  );
+  paintCard(newest);
+  refresh().catch(() => {});
 });
 
 function showState({ name }) {
@@ -257,13 +241,12 @@ for (const [file, label] of FILES) {
     element("a", { href: `${here}/${file}?lang=${language.code}`, textContent: label }),
   );
 }
+const query = `?lang=${language.code}`;
+byId("home").href = `/${query}`;
+byId("board").href = `/board/${encodeURIComponent(chamber)}/${encodeURIComponent(rollCall)}${query}`;
 byId("certificate").href = `${here}/certificate`;
-byId("find").placeholder = language.say("v.find");
-byId("find").setAttribute("aria-label", language.say("v.find"));
-const frame = new URL(`/embed/${chamber}/${rollCall}?lang=${language.code}`, location.href);
-byId("snippet").textContent =
-  `<iframe src="${frame}" title="Tellers" width="100%" height="420" loading="lazy" ` +
-  'scrolling="no" frameborder="0" sandbox="allow-scripts allow-popups"></iframe>';
 offerLanguages(byId("languages"), language.code);
-offerComparisons().catch(() => {}); // it can be left out
+comparison
+  .offer((limit) => getJson(`${all}?limit=${limit}`), rollCall)
+  .catch(() => {}); // it can be left out
 begin();

@@ -13,6 +13,10 @@
 #   tellers-gateway    the gateway: it only reads      redis://tellers-gateway@host:6379/0
 #   tellers-webhooks   webhooks: it reads tokens only  redis://tellers-webhooks@host:6379/0
 #   tellers-operator   tokens, restore, backup         redis://tellers-operator@host:6379/0
+#   tellers-replica    the replica at its primary      (DIRECTORY/replica.conf)
+#   tellers-failover   asking how it is, promoting     (redis-cli)
+#
+# and DIRECTORY/replica.conf, which redis.conf of a replica includes.
 #
 # Nobody may trim the log, delete it, or empty the database. The keys are those of
 # shared/runtime/tellers_runtime/keys.py.
@@ -64,5 +68,13 @@ connect="+ping +hello +info +client|setname"
         "+multi +exec +discard +watch +unwatch" \
         "(+del +unlink $(of_logs "" meta) $(of_logs "" tallies) ~tellers:{*}:*:restoring" \
         "~tellers:{*}:roll-call:* ~tellers:{*}:idem:*)"
+    user tellers-replica "+psync +replconf"
+    user tellers-failover "+role +replicaof +failover +acl|load +wait"
 } >"$directory/users.acl.new"
 mv "$directory/users.acl.new" "$directory/users.acl"
+
+{
+    echo "masteruser tellers-replica"
+    echo "masterauth $(cat "$directory/tellers-replica.password")"
+} >"$directory/replica.conf.new"
+mv "$directory/replica.conf.new" "$directory/replica.conf"

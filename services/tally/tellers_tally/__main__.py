@@ -7,6 +7,7 @@ import sys
 from tellers_runtime import logs
 from tellers_runtime.archive.engine import open_engine
 from tellers_runtime.log import LogReader, TallyChannel, connect
+from tellers_runtime.redis_health import watch_redis
 from tellers_runtime.server import listen, run, serve
 from tellers_runtime.signing import BadKey, SigningKey, checked_origin, load_key
 from tellers_tally.app import create_app
@@ -38,7 +39,8 @@ async def _main(settings: TallySettings, key: SigningKey) -> None:
                     workers,
                     settings.lease_seconds,
                     [lambda: seal_while_leading(store, settings.logs)],
-                )
+                ),
+                lambda: watch_redis(redis),
             ],
             limits=settings.limits,
         )

@@ -71,13 +71,7 @@ class ServiceSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _with_password(cls, values: dict[str, Any]) -> dict[str, Any]:
-        file = values.get("redis_password_file")
-        if not file:
-            return values
-        url = values.get("redis_url")
-        if not url:
-            raise ValueError("TELLERS_REDIS_PASSWORD_FILE needs TELLERS_REDIS_URL")
-        return {**values, "redis_url": with_password(url, Path(file))}
+        return _filled(values, "redis")
 
     @property
     def limits(self) -> Limits:
@@ -93,6 +87,18 @@ class ServiceSettings(BaseSettings):
         """Every log of these chambers: the real one and that of rehearsals."""
         names = [name.strip() for name in self.chambers.split(",") if name.strip()]
         return [LogName(name, kind) for name in names for kind in (False, True)]
+
+
+def _filled(values: dict[str, Any], store: str) -> dict[str, Any]:
+    """The settings with the password of that store in its URL."""
+    file = values.get(f"{store}_password_file")
+    if not file:
+        return values
+    url = values.get(f"{store}_url")
+    if not url:
+        name = store.upper()
+        raise ValueError(f"TELLERS_{name}_PASSWORD_FILE needs TELLERS_{name}_URL")
+    return {**values, f"{store}_url": with_password(url, Path(file))}
 
 
 def with_password(url: str, file: Path) -> str:
@@ -119,6 +125,16 @@ class ArchiveSettings(ServiceSettings):
         description="SQLAlchemy URL of the archive (sqlite or postgresql+psycopg); "
         "empty: SQLite in the data folder.",
     )
+    database_password_file: Path | None = Field(
+        default=None,
+        description="File with the password of the user in TELLERS_DATABASE_URL "
+        "(`postgresql+psycopg://tellers@host/tellers`), so that no secret is in it.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_database_password(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return _filled(values, "database")
 
     @property
     def archive_url(self) -> str:

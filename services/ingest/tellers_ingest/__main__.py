@@ -38,7 +38,7 @@ async def _main(settings: IngestSettings) -> None:
 async def _wait_for_redis(url: str) -> None:
     """Return when Redis answers. Ends the process with one sentence if it does not."""
     where = urlsplit(url)
-    shown = f"{where.hostname or ''}:{where.port or ''}{where.path}"  # no password
+    shown = where.netloc.rpartition("@")[2] + where.path  # no password
     try:
         redis = connect_writer(url, "tellers-ingest")
     except ValueError as error:

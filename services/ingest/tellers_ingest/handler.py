@@ -152,7 +152,7 @@ class Recorder:
             if not fresh:
                 return None
             answer = await self._given_before(asked)
-            await self._writer.settled()
+            await self._writer.settled(asked.place.chamber)
             if answer is None:
                 raise
             return answer, "replayed"
@@ -160,7 +160,7 @@ class Recorder:
             return None
         outcome = "appended" if events else "unchanged"
         if seen and not events and not asked.idempotency and asked.if_match is None:
-            await self._writer.settled()
+            await self._writer.settled(asked.place.chamber)
             shown = view(*asked.place, seen.roll_call)
             return unchanged(shown, seen.seq, seen.version), outcome
         match await self._append(asked, seen, events):

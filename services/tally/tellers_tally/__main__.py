@@ -6,7 +6,8 @@ import sys
 
 from tellers_runtime import logs
 from tellers_runtime.archive.engine import open_engine
-from tellers_runtime.log import LogReader, TallyChannel, connect
+from tellers_runtime.clients import Clients
+from tellers_runtime.log import LogReader, TallyChannel
 from tellers_runtime.redis_health import watch_redis
 from tellers_runtime.server import listen, run, serve
 from tellers_runtime.signing import BadKey, SigningKey, checked_origin, load_key
@@ -24,10 +25,11 @@ async def _main(settings: TallySettings, key: SigningKey) -> None:
     holder = f"{socket.gethostname()}:{os.getpid()}"
     sealer = Sealer(key, settings.origin)
     store = Store(engine, settings.lease_name, holder, sealer.seal)
-    redis = connect(settings.redis_url, "tellers-tally")
+    redis = Clients(settings.redis_url, "tellers-tally")
     workers = [
-        Worker(LogReader(redis, log), TallyChannel(redis, log), store)
+        Worker(LogReader(of_log, log), TallyChannel(of_log, log), store)
         for log in settings.logs
+        for of_log in [redis.of(log.chamber)]
     ]
     try:
         await serve(

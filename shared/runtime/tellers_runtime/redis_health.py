@@ -5,11 +5,13 @@ both are to be seen coming.
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prometheus_client import Gauge
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
+from tellers_runtime.clients import Clients
 
 LOOK_SECONDS = 5.0
 MEMORY = Gauge(
@@ -26,11 +28,11 @@ UNREACHABLE = Gauge(
 )
 
 
-async def watch_redis(redis: "Redis") -> None:
+async def watch_redis(redis: Clients) -> None:
     """Set the gauges, for ever."""
     while True:
         try:
-            look(await redis.info())
+            look(await _asked(redis))
         except (RedisError, OSError):
             UNREACHABLE.set(1)
         else:
@@ -38,14 +40,28 @@ async def watch_redis(redis: "Redis") -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def look(info: dict[str, Any]) -> None:
-    """Set the gauges by what INFO said."""
+async def _asked(redis: Clients) -> list[dict[str, Any]]:
+    nodes = await redis.nodes()
+    try:
+        return [await node.info() for node in nodes]
+    finally:
+        if redis.clustered:
+            for node in nodes:
+                await node.aclose()
+
+
+def look(infos: Sequence[Mapping[str, Any]]) -> None:
+    """Set the gauges by what each node's INFO said."""
+    MEMORY.set(max(_used(info) for info in infos))
+    REPLICAS.set(min(_in_step(info) for info in infos))
+
+
+def _used(info: Mapping[str, Any]) -> float:
     limit = int(info["maxmemory"])
-    MEMORY.set(int(info["used_memory"]) / limit if limit else 0.0)
-    REPLICAS.set(_in_step(info))
+    return int(info["used_memory"]) / limit if limit else 0.0
 
 
-def _in_step(info: dict[str, Any]) -> int:
+def _in_step(info: Mapping[str, Any]) -> int:
     replicas = (
         info.get(f"slave{number}") for number in range(int(info["connected_slaves"]))
     )

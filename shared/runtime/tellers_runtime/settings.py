@@ -4,6 +4,7 @@ Read once at start from the environment, prefix `TELLERS_`, then frozen.
 `docs/settings.md` is generated from these classes (`make docs`).
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
@@ -12,12 +13,31 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tellers_core.codec import LogName
+from tellers_core.members import CHAMBER_IDS
 from tellers_runtime.connections import Limits
 from tellers_runtime.outermost import proxies
 
 
 def _listed(text: str) -> str:
     proxies(text)
+    return text
+
+
+_is_chamber = re.compile(r"[a-z0-9-]{1,32}").fullmatch
+
+
+def _chambers(text: str) -> str:
+    seen: set[str] = set()
+    for entry in (entry.strip() for entry in text.split(",")):
+        name, _, like = entry.partition("=")
+        if not entry:
+            continue
+        if not _is_chamber(name) or name in seen:
+            raise ValueError(f"{name!r} is no chamber, or twice: a-z, 0-9, hyphens")
+        if (like or name) not in CHAMBER_IDS:
+            allowed = " or ".join(CHAMBER_IDS)
+            raise ValueError(f"{entry!r}: write {name}=MEMBERS, which is {allowed}")
+        seen.add(name)
     return text
 
 
@@ -39,8 +59,10 @@ class ServiceSettings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     log_level: str = Field(default="info", description="debug, info, warning or error.")
-    chambers: str = Field(
-        default="ga,sc", description="Chambers served, separated by commas."
+    chambers: Annotated[str, AfterValidator(_chambers)] = Field(
+        default="ga,sc",
+        description="Chambers served, separated by commas: `ga`, `sc`, and others "
+        "with the members of one of these (`ga,sc,first-committee=ga`).",
     )
     max_connections: int = Field(
         default=10_000,
@@ -83,10 +105,18 @@ class ServiceSettings(BaseSettings):
         )
 
     @property
+    def composition(self) -> dict[str, str]:
+        """Each chamber, and the built-in one whose members it has."""
+        entries = (entry.strip() for entry in self.chambers.split(","))
+        pairs = (entry.partition("=") for entry in entries if entry)
+        return {name: like or name for name, _, like in pairs}
+
+    @property
     def logs(self) -> list[LogName]:
         """Every log of these chambers: the real one and that of rehearsals."""
-        names = [name.strip() for name in self.chambers.split(",") if name.strip()]
-        return [LogName(name, kind) for name in names for kind in (False, True)]
+        return [
+            LogName(name, kind) for name in self.composition for kind in (False, True)
+        ]
 
 
 def _filled(values: dict[str, Any], store: str) -> dict[str, Any]:

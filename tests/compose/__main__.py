@@ -29,7 +29,7 @@ ROLL_CALL = "es-11-1"
 COUNTS = {"yes": 141, "no": 5, "abstain": 35, "not_voting": 12}
 EVENTS = 1 + 1 + 181 + 1 + 1  # scheduled, opened, votes, locked, closed
 VOTE_EVERY_SECONDS = 0.1
-SOON_SECONDS = 90.0
+SOON_SECONDS = 180.0
 # What podman said, in case something is wrong.
 LOG = ROOT / "build" / "compose-test.log"
 OURS = ("ingest-1", "ingest-2", "tally-1", "tally-2", "gateway-1", "gateway-2")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 FILES = (ROOT / "docker-compose.yml", ROOT / "deploy" / "compose" / "podman.yml")
 PROJECT = "tellers-compose-test"
 COMMAND_SECONDS = 900.0  # the first build fetches every package
-HEALTHY_SECONDS = 90.0
+HEALTHY_SECONDS = 240.0
 
 # In this order, each stage healthy before the next: podman 4.3 cannot wait for
 # `depends_on` conditions, which say the same to those who can.

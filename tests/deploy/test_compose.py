@@ -120,6 +120,7 @@ def test_the_probe_knows_the_ports_of_the_settings() -> None:
 def test_nginx_caches_what_may_be_and_never_what_is_old() -> None:
     conf = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
     assert "proxy_cache_use_stale off;" in conf
+    upstreams = (ROOT / "deploy" / "nginx" / "upstreams.conf").read_text()
     for name in SERVICES:
         if name.startswith(("gateway", "ingest")):
-            assert f"server {name}:" in conf
+            assert f"server {name}:" in upstreams

@@ -150,6 +150,13 @@ class Engine:
         run = ["run", "--rm", "-T", "--no-deps", "operator", *arguments]
         return self._compose("--profile", "operator", *run)
 
+    def note_logs(self) -> None:
+        """What every container has said, into the log: somebody will want to know."""
+        for service in (service for stage in STAGES for service in stage):
+            self._run(
+                ["podman", "logs", "--tail", "100", self.name(service)], check=False
+            )
+
     def down(self) -> None:
         """Remove containers, networks and volumes."""
         self._compose("--profile", "operator", "down", "--volumes", "--timeout", "6")
@@ -165,6 +172,8 @@ class Engine:
 
     def _podman(self, *arguments: str, check: bool = True) -> int:
         with self._log.open("ab") as log:
+            log.write(f"$ podman {' '.join(arguments)}\n".encode())
+            log.flush()
             done = subprocess.run(
                 ["podman", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -190,7 +199,8 @@ class Engine:
                 timeout=COMMAND_SECONDS,
                 check=False,
             )
-            log.write(done.stdout)
+            if "inspect" not in command:
+                log.write(done.stdout)
         if done.returncode and check:
             raise subprocess.CalledProcessError(done.returncode, command)
         return done.stdout.decode() if not done.returncode else ""
@@ -209,5 +219,8 @@ def started(secrets: Path, log: Path, ports: Ports) -> Iterator[Engine]:
         up = time.monotonic()
         print(f"built in {built - began:.0f} s, started in {up - built:.0f} s")
         yield engine
+    except BaseException:
+        engine.note_logs()
+        raise
     finally:
         engine.down()

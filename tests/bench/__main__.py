@@ -1,10 +1,10 @@
-"""`python -m tests.bench [replay|fanout|storm|idle ...] [--minutes N]`."""
+"""`python -m tests.bench [NAME ...] [--minutes N]`; without a name all of them."""
 
 import argparse
 from collections.abc import Callable
 from functools import partial
 
-from tests.bench import fanout, idle, replay, storm
+from tests.bench import fanout, idle, postgres, proxy, replay, storm
 from tests.bench.report import machine
 
 
@@ -20,6 +20,8 @@ def main() -> None:
         "replay": replay.run,
         "fanout": fanout.run,
         "storm": storm.run,
+        "proxy": proxy.run,
+        "postgres": postgres.run,
         "idle": partial(idle.run, asked.minutes),
     }
     names = asked.names or list(benchmarks)

@@ -35,8 +35,8 @@ class Nginx(Server):
 
     def _placed(self, conf: str, folder: Path) -> str:
         """The file that is deployed, but for its places."""
-        text = conf.replace("/etc/nginx/tellers/", f"{folder}/")
-        text = text.replace("/tmp/", f"{folder}/")
+        # In one pass: the folder's own name may begin like one of these.
+        text = re.sub(r"/etc/nginx/tellers/|/tmp/", f"{folder}/", conf)
         text = re.sub(r"listen 8000\b", f"listen {HOST}:{self.port}", text)
         text = re.sub(r"listen 8001\b", f"listen {HOST}:{self.operators_port}", text)
         # Under root its workers would become somebody who may not look in here.

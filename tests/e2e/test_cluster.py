@@ -6,7 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tellers_local.data_dir import DataDir
 from tellers_local.embedded import MULTI_PART, find_server
+from tellers_local.failure import Failure
+from tellers_local.maintenance import backup, restore
 from tellers_runtime.log import connect
 from tellers_runtime.tokens import Scope, TokenStore
 from tests.e2e.stack import Clerk, Service, Stack
@@ -104,3 +107,14 @@ def test_votes_in_four_chambers_while_their_nodes_change(
         # Nobody had to be started again for it.
         assert [service.pid for service in stack.services] == pids
         assert all(service.running for service in stack.services)
+
+
+def test_what_works_on_one_redis_alone_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELLERS_REDIS_URL", "redis+cluster://127.0.0.1:1")
+    with pytest.raises(Failure, match="tellers restore works on one Redis"):
+        restore(DataDir(tmp_path / "data"))
+    with pytest.raises(Failure, match="tellers backup works on one Redis"):
+        backup(DataDir(tmp_path / "data"), tmp_path / "file")
+    assert not (tmp_path / "file").exists()

@@ -19,6 +19,7 @@ from tellers_runtime.archive.reading import ArchiveReader
 from tellers_runtime.clients import Clients
 from tellers_runtime.log import LogReader, TallyChannel
 from tellers_runtime.server import Background, listen, run, serve
+from tellers_runtime.tracing import traces_to
 
 # What the kernel may hold for a viewer beyond our own bound: without it a stalled
 # viewer reads frames that are minutes old (4 MiB measured).
@@ -39,8 +40,9 @@ async def _main(settings: GatewaySettings) -> None:
     engine = open_engine(settings.archive_url)
     archive = ArchiveReader(engine)
     redis = Clients(settings.redis_url, "tellers-gateway")
+    traces = traces_to(settings.traces_endpoint, "gateway")
     hubs: Hubs = {
-        log: Hub(LogReader(of_log, log), TallyChannel(of_log, log), archive)
+        log: Hub(LogReader(of_log, log), TallyChannel(of_log, log), archive, traces)
         for log in settings.logs
         for of_log in [redis.of(log.chamber)]
     }

@@ -25,6 +25,7 @@ from tellers_runtime.health import Readiness, health_router
 from tellers_runtime.log import LogLost, LogReader, LogWriter, NotReplicated
 from tellers_runtime.problems import HttpProblem
 from tellers_runtime.tokens import TokenStore
+from tellers_runtime.tracing import NO_TRACES, Traces, WithTraceparent
 
 logger = structlog.get_logger()
 
@@ -46,14 +47,16 @@ class State(TypedDict):
     chambers: Mapping[str, str]
 
 
-def create_app(settings: IngestSettings, clock: Clock = utc_now) -> FastAPI:
+def create_app(
+    settings: IngestSettings, clock: Clock = utc_now, traces: Traces = NO_TRACES
+) -> FastAPI:
     """The app; it connects when it is started."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         redis = Clients(settings.redis_url, "tellers-ingest", writing=True)
         writer = LogWriter(redis, settings.replicas, settings.replica_timeout_ms)
-        recorder = Recorder(writer, clock)
+        recorder = Recorder(writer, clock, traces)
         yield {
             "redis": redis,
             "recorder": recorder,
@@ -66,7 +69,9 @@ def create_app(settings: IngestSettings, clock: Clock = utc_now) -> FastAPI:
     class _Ingest(IngestApp):
         def build_middleware_stack(self) -> ASGIApp:
             inner = super().build_middleware_stack()
-            answering = outermost.AnswerHeaders(Named(inner), HEADERS)
+            named = Named(inner)
+            traced = WithTraceparent(named) if traces.on else named
+            answering = outermost.AnswerHeaders(traced, HEADERS)
             return outermost.behind(settings.trusted_proxies, answering)
 
     app = _Ingest(

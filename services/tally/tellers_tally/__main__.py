@@ -11,6 +11,7 @@ from tellers_runtime.log import LogReader, TallyChannel
 from tellers_runtime.redis_health import watch_redis
 from tellers_runtime.server import listen, run, serve
 from tellers_runtime.signing import BadKey, SigningKey, checked_origin, load_key
+from tellers_runtime.tracing import traces_to
 from tellers_tally.app import create_app
 from tellers_tally.lease import lead_when_ours
 from tellers_tally.sealing import Sealer, seal_while_leading
@@ -26,8 +27,9 @@ async def _main(settings: TallySettings, key: SigningKey) -> None:
     sealer = Sealer(key, settings.origin)
     store = Store(engine, settings.lease_name, holder, sealer.seal)
     redis = Clients(settings.redis_url, "tellers-tally")
+    traces = traces_to(settings.traces_endpoint, "tally")
     workers = [
-        Worker(LogReader(of_log, log), TallyChannel(of_log, log), store)
+        Worker(LogReader(of_log, log), TallyChannel(of_log, log), store, traces)
         for log in settings.logs
         for of_log in [redis.of(log.chamber)]
     ]

@@ -84,6 +84,13 @@ class ServiceSettings(BaseSettings):
         "after that.",
     )
 
+    traces_endpoint: str = Field(
+        default="",
+        description="Where traces are sent, OTLP over HTTP "
+        "(`http://collector:4318/v1/traces`); needs tellers-runtime[otel]. Empty: none "
+        "are made.",
+    )
+
     trusted_proxies: Annotated[str, AfterValidator(_listed)] = Field(
         default="",
         description="Addresses and networks of proxies whose X-Forwarded-For and "

@@ -92,7 +92,7 @@ class Engine:
 
     def _done(self, service: str) -> bool:
         state = self.inspect(service)["State"]
-        return state["Status"] == "exited" and state["ExitCode"] == 0
+        return bool(state["Status"] == "exited" and state["ExitCode"] == 0)
 
     def healthy(self, service: str) -> bool:
         """Whether its HEALTHCHECK says so now; without systemd nobody else asks."""

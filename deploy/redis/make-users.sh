@@ -43,13 +43,18 @@ user() {
     echo "user $name on #$(password "$name") resetkeys resetchannels -@all $connect $*"
 }
 
-connect="+ping +hello +info +client|setname"
+connect="+ping +hello +info +client|setname +cluster|slots +cluster|info"
 
 {
-    echo "user default off resetkeys resetchannels -@all"
+    # Off: nobody can be it, and who has not said who he is may do nothing. But Redis
+    # reads its own append-only file as this user, and checks what it may for each
+    # EXEC in it, which every append is: without rights here a restart would find an
+    # empty log (7.0.15, tests/security/test_redis_users.py).
+    echo "user default off resetpass allkeys allchannels +@all"
     user tellers-ingest \
         "$(of_logs %RW events)" "$(of_logs %RW meta)" \
         "%RW~tellers:{*}:roll-call:* %RW~tellers:{*}:idem:* %R~tellers:tokens" \
+        "%W~tellers:{*}:written" \
         "&tellers:written" \
         "+evalsha +eval +script|load +get +set +hget +hmget +hgetall +hset +hdel" \
         "+xadd +xinfo|stream +publish +wait"

@@ -34,7 +34,7 @@ def _figures(engine: Engine, name: str) -> Found:
     gains = status["NoNewPrivs"][0] == "0"
     writes = engine.inside(name, "sh", "-c", "touch /written && echo yes").strip()
     right = uid != 0 and not capabilities and not gains and writes != "yes"
-    figures = {
+    figures: dict[str, object] = {
         "uid": uid,
         "capabilities": capabilities,
         "gains": "yes" if gains else "no",

@@ -12,6 +12,7 @@ import yaml
 from tellers_gateway.settings import GatewaySettings
 from tellers_ingest.settings import IngestSettings
 from tellers_runtime.probe import PORTS
+from tellers_runtime.settings import ServiceSettings
 from tellers_tally.settings import TallySettings
 from tellers_webhooks.settings import WebhooksSettings
 
@@ -19,7 +20,12 @@ ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("ingest", "tally", "gateway", "webhooks")
-SETTINGS = (IngestSettings, TallySettings, GatewaySettings, WebhooksSettings)
+SETTINGS: tuple[type[ServiceSettings], ...] = (
+    IngestSettings,
+    TallySettings,
+    GatewaySettings,
+    WebhooksSettings,
+)
 
 
 @pytest.mark.parametrize("name", SERVICES)

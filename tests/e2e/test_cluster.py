@@ -65,6 +65,12 @@ def counts(stack: Stack, chamber: str) -> dict[str, int] | None:
     return {name: found[name] for name in ("yes", "no", "abstain")}
 
 
+def until_counted(stack: Stack, chamber: str) -> None:
+    expected = {"yes": 1, "no": 1, "abstain": 1}
+    what = f"the tally of {chamber}"
+    wait_until(lambda: counts(stack, chamber) == expected, PATIENCE, what)
+
+
 def patiently(clerk: Clerk, chamber: str, delegation: str, vote: str) -> None:
     """As a console does it: until it is taken."""
 
@@ -90,19 +96,13 @@ def test_votes_in_four_chambers_while_their_nodes_change(
             for primary, replica in {cluster.pair_of(chamber) for chamber in NAMES}:
                 # Planned: whoever waits in a blocking read is sent away (UNBLOCKED).
                 replica.asked("CLUSTER FAILOVER")
-                wait_until(lambda node=replica: node.leads, PATIENCE, "the change")
+                cluster.until_leads(replica)
                 cluster.until_in_step(primary)
             for chamber in NAMES:
                 for delegation, vote in VOTES[1:]:
                     patiently(clerk, chamber, delegation, vote)
         for chamber in NAMES:
-            wait_until(
-                lambda name=chamber: (
-                    counts(stack, name) == {"yes": 1, "no": 1, "abstain": 1}
-                ),
-                PATIENCE,
-                f"the tally of {chamber}",
-            )
+            until_counted(stack, chamber)
         stack.wait_ready()
         # Nobody had to be started again for it.
         assert [service.pid for service in stack.services] == pids

@@ -127,6 +127,11 @@ class Cluster:
             lambda: replica.fact("master_link_status") == "up", SECONDS, "a replica"
         )
 
+    @staticmethod
+    def until_leads(node: Node) -> None:
+        """Until it is a primary."""
+        wait_until(lambda: node.leads, SECONDS, "the change")
+
     def pair_of(self, chamber: str) -> tuple[Node, Node]:
         """The primary that has the chamber now, and its replica."""
         port = self._port_of(chamber)

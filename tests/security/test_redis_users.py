@@ -292,24 +292,25 @@ def appended(folder: Path, users: str) -> tuple[int, int]:
     file = folder / "users.acl"
     default = next(li for li in file.read_text().splitlines() if "user default" in li)
     file.write_text(file.read_text().replace(default, users or default))
-    with RedisServer(folder / "redis", options={"aclfile": str(file)}) as server:
-        server.url = with_password(
-            f"redis://tellers-operator@{HOST}:{server.port}/0",
-            folder / "tellers-operator.password",
-        )
+    server = RedisServer(folder / "redis", options={"aclfile": str(file)})
+    place = f"{HOST}:{server.port}/0"
+    server.url, ingest = (
+        with_password(f"redis://{user}@{place}", folder / f"{user}.password")
+        for user in ("tellers-operator", "tellers-ingest")
+    )
+
+    def events() -> int:
+        with server.client() as redis:
+            return int(redis.xlen(EVENTS))
+
+    with server:
         with server.client() as redis:
             redis.hset(META, "epoch", "k3v9")
-        ingest = with_password(
-            f"redis://tellers-ingest@{HOST}:{server.port}/0",
-            folder / "tellers-ingest.password",
-        )
         asyncio.run(_append(ingest))
-        with server.client() as redis:
-            before = redis.xlen(EVENTS)
+        before = events()
         server.kill()
         server.start()
-        with server.client() as redis:
-            return before, redis.xlen(EVENTS)
+        return before, events()
 
 
 async def _append(url: str) -> None:

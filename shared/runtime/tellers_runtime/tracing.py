@@ -27,6 +27,7 @@ from tellers_core.codec import LogName
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.trace import Link
 
 # The `traceparent` of the request that is being answered (W3C Trace Context).
 TRACEPARENT: ContextVar[str] = ContextVar("traceparent", default="")
@@ -184,7 +185,7 @@ class _Otel:
             )
             span.end(self.clock())
 
-    def _links(self) -> "list[object]":
+    def _links(self) -> "list[Link]":
         parent = TRACEPARENT.get()
         if not parent:
             return []

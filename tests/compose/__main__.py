@@ -100,7 +100,7 @@ class Trial:
         await self._ingest.post(f"/{ROLL_CALL}/close", {"announced": announced})
 
     async def _vote(self, code: str, vote: str) -> None:
-        """Until it is taken: who gave up after a minute tries once more, as people do."""
+        """Until it is taken: who gave up after a minute tries again, as people do."""
         for last in (False, False, True):
             try:
                 await self._ingest.put(f"/{ROLL_CALL}/votes/{code}", {"vote": vote})

@@ -1,4 +1,5 @@
-"""`python -m tests.compose [--keep]`: ES-11/1 through docker-compose.yml, under fire.
+"""`python -m tests.compose [--no-build]`: ES-11/1 through docker-compose.yml, under
+fire.
 
 Builds and starts everything, replays the roll call over HTTP through the proxy, and
 meanwhile kills each gateway, the tally service that leads, the Redis primary, and in
@@ -261,16 +262,18 @@ class Trial:
 
 def main() -> int:
     """The exit code."""
-    argparse.ArgumentParser(
-        prog="python -m tests.compose", description=__doc__
-    ).parse_args()
+    parser = argparse.ArgumentParser(prog="python -m tests.compose")
+    parser.add_argument(
+        "--no-build", action="store_true", help="take the images of the last run"
+    )
+    asked = parser.parse_args()
     if why := missing():
         print(f"SKIPPED, nothing was tested: {why}")
         return 0
     ports = Ports(free_port(), free_port(), free_port())
     with (
         tempfile.TemporaryDirectory(prefix="tellers-compose-") as name,
-        started(Path(name), LOG, ports) as engine,
+        started(Path(name), LOG, ports, build=not asked.no_build) as engine,
     ):
         token = engine.operator(
             "token", "create", "--scope", "admin", "--name", "compose-test"

@@ -28,6 +28,7 @@ STAGES = (
     ("proxy",),
 )
 ONE_SHOT = "archive"
+CNI_ADDRESSES = Path("/var/lib/cni/networks")
 
 
 class Ports(NamedTuple):
@@ -160,6 +161,10 @@ class Engine:
     def down(self) -> None:
         """Remove containers, networks and volumes."""
         self._compose("--profile", "operator", "down", "--volumes", "--timeout", "6")
+        # Who was killed has not given its address back, and the next one would not
+        # get it.
+        for kept in CNI_ADDRESSES.glob(f"{PROJECT}_*"):
+            shutil.rmtree(kept)
 
     def _compose(self, *arguments: str) -> str:
         files = [part for file in FILES for part in ("--file", str(file))]
@@ -207,12 +212,15 @@ class Engine:
 
 
 @contextmanager
-def started(secrets: Path, log: Path, ports: Ports) -> Iterator[Engine]:
+def started(
+    secrets: Path, log: Path, ports: Ports, *, build: bool = True
+) -> Iterator[Engine]:
     """Built, started, and removed at the end."""
     engine = Engine(secrets, log, ports)
     engine.down()  # what a run that was cut off left behind
     began = time.monotonic()
-    engine.build()
+    if build:
+        engine.build()
     built = time.monotonic()
     try:
         engine.up()

@@ -33,6 +33,10 @@ test-tools: ## what the tests meet beside Python: Chromium, fonts, redis-server
 faults: setup test-tools ## every fault at full length, each with its figures
 	@TELLERS_FAULTS=full $(BIN)/python -m pytest tests/faults --timeout 1200 $(ARGS)
 
+.PHONY: compose-test
+compose-test: setup ## docker-compose.yml for real: ES-11/1 through it while parts are killed
+	@$(BIN)/python -m tests.compose
+
 .PHONY: check
 check: setup ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -14,6 +14,10 @@
 #   tellers-webhooks   webhooks: it reads tokens only  redis://tellers-webhooks@host:6379/0
 #   tellers-operator   tokens, restore, backup         redis://tellers-operator@host:6379/0
 #   tellers-subscriber a service of yours that reads the log by consumer group
+#   tellers-replica    the replica at its primary      (DIRECTORY/replica.conf)
+#   tellers-failover   asking how it is, promoting     (redis-cli)
+#
+# and DIRECTORY/replica.conf, which redis.conf of a replica includes.
 #
 # Nobody may trim the log, delete it, or empty the database. The keys are those of
 # shared/runtime/tellers_runtime/keys.py.
@@ -40,13 +44,18 @@ user() {
     echo "user $name on #$(password "$name") resetkeys resetchannels -@all $connect $*"
 }
 
-connect="+ping +hello +info +client|setname"
+connect="+ping +hello +info +client|setname +cluster|slots +cluster|info"
 
 {
-    echo "user default off resetkeys resetchannels -@all"
+    # Off: nobody can be it, and who has not said who he is may do nothing. But Redis
+    # reads its own append-only file as this user, and checks what it may for each
+    # EXEC in it, which every append is: without rights here a restart would find an
+    # empty log (7.0.15, tests/security/test_redis_users.py).
+    echo "user default off resetpass allkeys allchannels +@all"
     user tellers-ingest \
         "$(of_logs %RW events)" "$(of_logs %RW meta)" \
         "%RW~tellers:{*}:roll-call:* %RW~tellers:{*}:idem:* %R~tellers:tokens" \
+        "%W~tellers:{*}:written" \
         "&tellers:written" \
         "+evalsha +eval +script|load +get +set +hget +hmget +hgetall +hset +hdel" \
         "+xadd +xinfo|stream +publish +wait"
@@ -69,5 +78,13 @@ connect="+ping +hello +info +client|setname"
         "+multi +exec +discard +watch +unwatch" \
         "(+del +unlink $(of_logs "" meta) $(of_logs "" tallies) ~tellers:{*}:*:restoring" \
         "~tellers:{*}:roll-call:* ~tellers:{*}:idem:*)"
+    user tellers-replica "+psync +replconf"
+    user tellers-failover "+role +replicaof +failover +acl|load +wait"
 } >"$directory/users.acl.new"
 mv "$directory/users.acl.new" "$directory/users.acl"
+
+{
+    echo "masteruser tellers-replica"
+    echo "masterauth $(cat "$directory/tellers-replica.password")"
+} >"$directory/replica.conf.new"
+mv "$directory/replica.conf.new" "$directory/replica.conf"

@@ -4,7 +4,17 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
-from tests.bench import fanout, idle, imports, lists, pixels, replay, storm
+from tests.bench import (
+    fanout,
+    idle,
+    imports,
+    lists,
+    pixels,
+    postgres,
+    proxy,
+    replay,
+    storm,
+)
 from tests.bench.report import machine
 
 
@@ -23,6 +33,8 @@ def main() -> None:
         "pixels": pixels.run,
         "import": imports.run,
         "lists": lists.run,
+        "proxy": proxy.run,
+        "postgres": postgres.run,
         "idle": partial(idle.run, asked.minutes),
     }
     names = asked.names or list(benchmarks)

@@ -95,8 +95,8 @@ async def test_f8_the_replica_takes_over(tmp_path: Path, report: Report) -> None
 class Heedless(LogWriter):
     """Waits for the replicas and does not look how many there were."""
 
-    async def _replicated(self, *command: Any) -> Any:
-        pipe = self._redis.pipeline(transaction=False)
+    async def _replicated(self, chamber: str, *command: Any) -> Any:
+        pipe = self._of(chamber).pipeline(transaction=False)
         pipe.execute_command(*command)
         pipe.wait(self._replicas, self._replica_timeout_ms)
         reply, _ = await pipe.execute(raise_on_error=False)

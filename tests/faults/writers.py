@@ -43,14 +43,16 @@ class Ledger:
     replayed: int = 0
 
 
-def vote(roll_call: str, command: str, *, keyed: bool = True) -> Append:
+def vote(
+    roll_call: str, command: str, *, keyed: bool = True, log: LogName = GA
+) -> Append:
     """An append of one event that carries the command's name as its delegation."""
     event = VoteRecorded(command, Vote.YES)
     return Append(
-        GA,
+        log,
         roll_call,
         {},
-        [encode(GA, roll_call, event, AT)],
+        [encode(log, roll_call, event, AT)],
         changes(event),
         b'201{"seq":',
         b"}",
@@ -60,12 +62,17 @@ def vote(roll_call: str, command: str, *, keyed: bool = True) -> Append:
 
 
 async def write(
-    writer: LogWriter, ledger: Ledger, roll_call: str, *, keyed: bool = True
+    writer: LogWriter,
+    ledger: Ledger,
+    roll_call: str,
+    *,
+    keyed: bool = True,
+    log: LogName = GA,
 ) -> None:
     """One command after the other, each sent until it is acknowledged, for ever."""
     for number in itertools.count():
         command = f"{roll_call}-{number}"
-        append = vote(roll_call, command, keyed=keyed)
+        append = vote(roll_call, command, keyed=keyed, log=log)
         while command not in ledger.acked:
             try:
                 result = await writer.append(append)
@@ -132,13 +139,13 @@ class Kept(NamedTuple):
     gaps: int
 
 
-def kept(redis: Redis, ledger: Ledger) -> Kept:
+def kept(redis: Redis, ledger: Ledger, log: LogName = GA) -> Kept:
     """Compare with the whole log."""
-    found = cast("Found", redis.xrange(keys.events(GA)))
+    found = cast("Found", redis.xrange(keys.events(log)))
     places = [int(place.partition(b"-")[0]) for place, _ in found]
     names = [_name(fields[b"e"]) for _, fields in found]
     stored = set(zip(names, places, strict=True))
-    head = int(redis.hget(keys.meta(GA), "seq") or 0)
+    head = int(redis.hget(keys.meta(log), "seq") or 0)
     missing = set(range(1, max([head, *places]) + 1)) - set(places)
     return Kept(
         lost=sum(promise not in stored for promise in ledger.acked.items()),
@@ -153,6 +160,6 @@ def _name(entry: bytes) -> str:
     return event.delegation
 
 
-def begin(redis: Redis) -> None:
+def begin(redis: Redis, log: LogName = GA) -> None:
     """Begin the log."""
-    redis.hset(keys.meta(GA), "epoch", "k3v9")
+    redis.hset(keys.meta(log), "epoch", "k3v9")

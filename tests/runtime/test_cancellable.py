@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 from tellers_core.codec import LogName
 from tellers_runtime.cancellable import cancellable
@@ -99,3 +101,26 @@ async def test_a_cancellation_while_it_ends_for_another_reason_is_kept() -> None
     let_go.set()
     await asyncio.wait([task])
     assert task.cancelled()
+
+
+async def test_a_reader_that_is_sent_away_has_lost_its_connection(
+    redis_url: str,
+) -> None:
+    """As a primary does it to who waits, when it becomes a replica."""
+
+    async def read(redis: Redis) -> None:
+        identity = await redis.client_id()
+        waiting = asyncio.create_task(redis.xread({"nothing": "0-0"}, block=5000))
+        async with Redis.from_url(redis_url) as other:
+            while not await other.client_unblock(identity, error=True):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await waiting
+
+    ours = connect(redis_url, "test")
+    with pytest.raises(RedisConnectionError, match="UNBLOCKED"):
+        await read(ours)
+    assert await ours.ping()
+    await ours.aclose()
+    async with Redis.from_url(redis_url) as theirs:  # which our readers do not expect
+        with pytest.raises(ResponseError, match="UNBLOCKED"):
+            await read(theirs)

@@ -289,8 +289,8 @@ async def test_what_no_replica_has_is_not_answered(
         with pytest.raises(NotReplicated, match="0 of 1 replicas had it after 10 ms"):
             await careful.append(first)
     with pytest.raises(NotReplicated):
-        await careful.settled()
-    await writer.settled()
+        await careful.settled("ga")
+    await writer.settled("ga")
     assert isinstance(await writer.append(first), Duplicate)
     assert await LogReader(redis, GA).head() == 1
 

@@ -1,5 +1,6 @@
 """Each service as the Redis user it has in production: it works, and may no more."""
 
+import asyncio
 import os
 import stat
 import subprocess
@@ -17,8 +18,10 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from tellers_core.codec import LogName
 from tellers_local.embedded import MULTI_PART, find_server
 from tellers_runtime import keys
+from tellers_runtime.log import LogWriter, connect_writer
 from tellers_runtime.settings import ServiceSettings, with_password
 from tests.e2e.stack import Service, Stack, recorded
+from tests.faults.writers import vote
 from tests.servers import HOST, RedisServer, wait_until
 
 MAKE_USERS = Path(__file__).parents[2] / "deploy" / "redis" / "make-users.sh"
@@ -285,3 +288,61 @@ def test_the_password_comes_from_the_file(
     file.unlink()
     with pytest.raises(ValidationError, match="cannot read"):
         ServiceSettings()
+
+
+def appended(folder: Path, users: str) -> tuple[int, int]:
+    """Events in the log before and after Redis is killed and started again, with these
+    users; an append as ingest makes it, which is a transaction in the file."""
+    folder.mkdir()
+    subprocess.run([MAKE_USERS, folder], check=True, stdin=subprocess.DEVNULL)
+    file = folder / "users.acl"
+    default = next(li for li in file.read_text().splitlines() if "user default" in li)
+    file.write_text(file.read_text().replace(default, users or default))
+    server = RedisServer(folder / "redis", options={"aclfile": str(file)})
+    place = f"{HOST}:{server.port}/0"
+    server.url, ingest = (
+        with_password(f"redis://{user}@{place}", folder / f"{user}.password")
+        for user in ("tellers-operator", "tellers-ingest")
+    )
+
+    def events() -> int:
+        with server.client() as redis:
+            return int(redis.xlen(EVENTS))
+
+    with server:
+        with server.client() as redis:
+            redis.hset(META, "epoch", "k3v9")
+        asyncio.run(_append(ingest))
+        before = events()
+        server.kill()
+        server.start()
+        return before, events()
+
+
+async def _append(url: str) -> None:
+    redis = connect_writer(url, "test")
+    try:
+        for number in range(3):
+            await LogWriter(redis).append(vote("one", f"c{number}"))
+    finally:
+        await redis.aclose()
+
+
+def test_redis_reads_its_own_file_again(tmp_path: Path) -> None:
+    assert appended(tmp_path / "ours", "") == (3, 3)
+    # The control: without rights for the user that is off, all is lost at a restart.
+    bare = "user default off resetkeys resetchannels -@all"
+    assert appended(tmp_path / "bare", bare) == (3, 0)
+
+
+def test_nobody_can_be_the_user_that_redis_reads_its_file_as(
+    stack: GuardedStack,
+) -> None:
+    with Redis(HOST, stack.redis.port) as nobody:
+        with pytest.raises(AuthenticationError):
+            nobody.ping()
+        for password in ("", "nopass", "default"):
+            with pytest.raises((AuthenticationError, ResponseError)):
+                nobody.execute_command("AUTH", "default", password)
+        with pytest.raises(AuthenticationError):
+            nobody.get("anything")

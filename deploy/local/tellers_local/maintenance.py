@@ -17,6 +17,7 @@ from tellers_local.embedded import running_redis
 from tellers_local.failure import Failure
 from tellers_local.system import archive_url, external_redis, prepare_archive
 from tellers_local.terminal import progress_bar, say
+from tellers_runtime.cluster import ClusterUrl
 from tellers_runtime.log import LogLost, RedisTooOld, check_version, connect
 from tellers_runtime.tokens import Scope, TokenStore
 from tellers_tally.backup import NoLog, back_up
@@ -107,6 +108,7 @@ def backup(data: DataDir, path: Path) -> None:
     """Write a backup to a new file."""
     try:
         with stores(data) as found, progress_bar("backup") as progress:
+            _need_one_redis(found, "backup")
             done = run(back_up(_settings(data, found), path, progress))
     except CannotWrite as error:
         raise Failure(f"the backup {path} cannot be written: {error}") from error
@@ -122,6 +124,7 @@ def backup(data: DataDir, path: Path) -> None:
 def restore(data: DataDir) -> None:
     """Restore the log from the archive."""
     with stores(data) as found:
+        _need_one_redis(found, "restore")
         done = run(restore_all(_settings(data, found)))
     _say_restored(done)
 
@@ -134,11 +137,21 @@ def restore_backup(data: DataDir, path: Path) -> None:
             stores(data) as found,
             progress_bar("restore") as progress,
         ):
+            _need_one_redis(found, "restore")
             done = run(restore_from(file, _settings(data, found), progress))
     except Damaged as error:
         raise Failure(f"{path} is not restored: {error}") from error
     _say_restored(done.logs)
     say(f"{done.tokens} tokens and {done.answers} answers came back with them")
+
+
+def _need_one_redis(found: Stores, command: str) -> None:
+    """Its last step is one transaction over all chambers (ADR 35). Raises Failure."""
+    if ClusterUrl.parse(found.redis_url) is not None:
+        raise Failure(
+            f"tellers {command} works on one Redis, not on a cluster: there the "
+            "archive's own backup is the copy, and restoring is done into one Redis"
+        )
 
 
 def _opened(path: Path) -> BinaryIO:

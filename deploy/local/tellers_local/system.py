@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
-from redis.asyncio import Redis
 from redis.asyncio.connection import parse_url
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,7 +23,9 @@ from tellers_local.probes import http_probe, redis_probe
 from tellers_local.supervisor import Program, Supervisor
 from tellers_runtime.archive.engine import migrate, open_engine
 from tellers_runtime.archive.reading import ArchiveReader
-from tellers_runtime.log import LogLost, LogReader, RedisTooOld, check_version, connect
+from tellers_runtime.clients import Clients
+from tellers_runtime.cluster import ClusterUrl
+from tellers_runtime.log import LogLost, LogReader, RedisTooOld, check_version
 from tellers_runtime.settings import ArchiveSettings
 from tellers_runtime.tokens import Scope, TokenStore
 
@@ -56,7 +57,8 @@ def external_redis(data: DataDir) -> str | None:
     if "redis_url" not in settings.model_fields_set:
         return None
     try:
-        parse_url(settings.redis_url)
+        if ClusterUrl.parse(settings.redis_url) is None:
+            parse_url(settings.redis_url)
     except ValueError as error:
         raise Failure(f"TELLERS_REDIS_URL is not valid: {error}") from error
     return settings.redis_url
@@ -121,11 +123,11 @@ class System:
             self._say(f"{name} is not ready: {why} (see {self.data.logs}/{name}.log)")
 
     async def _use_redis(self) -> None:
-        redis = connect(self._redis_url, "tellers-up")
+        redis = Clients(self._redis_url, "tellers-up")
         try:
-            await check_version(redis)
+            await check_version(redis.tokens)
             await self._check_log(redis)
-            store = TokenStore(redis)
+            store = TokenStore(redis.tokens)
             self.token = await _operator_token(store, self.data)
         except RedisTooOld as error:
             raise Failure(str(error)) from error
@@ -134,7 +136,7 @@ class System:
         finally:
             await redis.aclose()
 
-    async def _check_log(self, redis: Redis) -> None:
+    async def _check_log(self, redis: Clients) -> None:
         """A log that is gone must be restored before anything else is recorded."""
         engine = open_engine(self._database_url)
         try:
@@ -142,7 +144,7 @@ class System:
                 archived = ArchiveReader(engine).position(log)
                 if archived is None or not archived.seq:
                     continue
-                if await LogReader(redis, log).epoch() is None:
+                if await LogReader(redis.of(log.chamber), log).epoch() is None:
                     raise Failure(_gone(log, archived.seq, self.data))
         finally:
             engine.dispose()

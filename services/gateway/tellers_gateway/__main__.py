@@ -16,8 +16,10 @@ from tellers_runtime import logs
 from tellers_runtime.archive.engine import open_engine
 from tellers_runtime.archive.proofs import ProofReader
 from tellers_runtime.archive.reading import ArchiveReader
-from tellers_runtime.log import LogReader, TallyChannel, connect
+from tellers_runtime.clients import Clients
+from tellers_runtime.log import LogReader, TallyChannel
 from tellers_runtime.server import Background, listen, run, serve
+from tellers_runtime.tracing import traces_to
 
 # What the kernel may hold for a viewer beyond our own bound: without it a stalled
 # viewer reads frames that are minutes old (4 MiB measured).
@@ -37,10 +39,12 @@ async def _main(settings: GatewaySettings) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience_ms)
     engine = open_engine(settings.archive_url)
     archive = ArchiveReader(engine)
-    redis = connect(settings.redis_url, "tellers-gateway")
+    redis = Clients(settings.redis_url, "tellers-gateway")
+    traces = traces_to(settings.traces_endpoint, "gateway")
     hubs: Hubs = {
-        log: Hub(LogReader(redis, log), TallyChannel(redis, log), archive)
+        log: Hub(LogReader(of_log, log), TallyChannel(of_log, log), archive, traces)
         for log in settings.logs
+        for of_log in [redis.of(log.chamber)]
     }
 
     async def beat() -> None:

@@ -38,6 +38,7 @@ from tellers_runtime.log import (
     Unavailable,
 )
 from tellers_runtime.together import together
+from tellers_runtime.tracing import NO_TRACES, Traces
 
 BLOCK_MS = 1000
 RETRY_SECONDS = 0.25
@@ -81,7 +82,11 @@ class Hub:
     """
 
     def __init__(
-        self, reader: LogReader, channel: TallyChannel, archive: ArchiveReader
+        self,
+        reader: LogReader,
+        channel: TallyChannel,
+        archive: ArchiveReader,
+        traces: Traces = NO_TRACES,
     ) -> None:
         self.log: LogName = reader.log
         self._trouble = "starting"
@@ -91,6 +96,7 @@ class Hub:
         self._reader = reader
         self._channel = channel
         self._archive = archive
+        self._traces = traces
         self.past = Past(reader, archive)
         self._replays = Replays(self.log, self.past, archive)
         self._feed: TallyFeed | None = None
@@ -267,9 +273,13 @@ class Hub:
             self._place = published.place
             self._vouching.reach(published.seq)
             self._hear(TALLIES)
-            self._offer(_decoded(published.tallies))
+            began = self._traces.clock()
+            updates = self._offer(_decoded(published.tallies))
+            if self._traces.on:
+                shown = (update.tally.seq for update in updates)
+                self._traces.shown(self.log, shown, began)
 
-    def _offer(self, tallies: list[Tally]) -> None:
+    def _offer(self, tallies: list[Tally]) -> list[Update]:
         updates = []
         for published in tallies:
             self._replays.forget(published)
@@ -279,6 +289,7 @@ class Hub:
         # A publication may be read in parts, its seq coming with the last of them.
         self._vouching.reach(self.feed.seq)
         self._broadcast(updates)
+        return updates
 
     def _broadcast(self, updates: list[Update]) -> None:
         if not updates:

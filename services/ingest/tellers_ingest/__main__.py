@@ -12,6 +12,7 @@ from tellers_ingest.settings import IngestSettings
 from tellers_runtime import logs
 from tellers_runtime.log import RedisTooOld, check_version, connect_writer
 from tellers_runtime.server import listen, run, serve
+from tellers_runtime.tracing import traces_to
 
 # Long enough for a Redis that is started at the same moment and reads its file.
 PATIENCE_SECONDS = 10.0
@@ -32,13 +33,15 @@ def main() -> None:
 async def _main(settings: IngestSettings) -> None:
     sock = listen(settings.host, settings.ingest_port)
     await _wait_for_redis(settings.redis_url)
-    await serve(create_app(settings), sock, limits=settings.limits)
+    traces = traces_to(settings.traces_endpoint, "ingest")
+    app = create_app(settings, traces=traces)
+    await serve(app, sock, limits=settings.limits)
 
 
 async def _wait_for_redis(url: str) -> None:
     """Return when Redis answers. Ends the process with one sentence if it does not."""
     where = urlsplit(url)
-    shown = f"{where.hostname or ''}:{where.port or ''}{where.path}"  # no password
+    shown = where.netloc.rpartition("@")[2] + where.path  # no password
     try:
         redis = connect_writer(url, "tellers-ingest")
     except ValueError as error:

@@ -1,5 +1,6 @@
 """The ingest service's HTTP app."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypedDict
@@ -7,7 +8,6 @@ from typing import TypedDict
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.types import ASGIApp
 
@@ -20,12 +20,14 @@ from tellers_ingest.naming import Named
 from tellers_ingest.openapi import IngestApp
 from tellers_ingest.routes import router
 from tellers_ingest.settings import IngestSettings
-from tellers_runtime import keys, outermost, problems
+from tellers_runtime import outermost, problems
+from tellers_runtime.clients import Clients
 from tellers_runtime.clock import Clock, utc_now
 from tellers_runtime.health import Readiness, health_router
-from tellers_runtime.log import LogLost, LogWriter, NotReplicated, connect_writer
+from tellers_runtime.log import LogLost, LogReader, LogWriter, NotReplicated
 from tellers_runtime.problems import HttpProblem
 from tellers_runtime.tokens import TokenStore
+from tellers_runtime.tracing import NO_TRACES, Traces, WithTraceparent
 
 logger = structlog.get_logger()
 
@@ -41,27 +43,29 @@ HEADERS = {
 class State(TypedDict):
     """What requests find in `request.state`."""
 
-    redis: Redis
+    redis: Clients
     recorder: Recorder
     importer: Importer
     gate: Gate
-    chambers: frozenset[str]
+    chambers: Mapping[str, str]
 
 
-def create_app(settings: IngestSettings, clock: Clock = utc_now) -> FastAPI:
+def create_app(
+    settings: IngestSettings, clock: Clock = utc_now, traces: Traces = NO_TRACES
+) -> FastAPI:
     """The app; it connects when it is started."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        redis = connect_writer(settings.redis_url, "tellers-ingest")
+        redis = Clients(settings.redis_url, "tellers-ingest", writing=True)
         writer = LogWriter(redis, settings.replicas, settings.replica_timeout_ms)
-        recorder = Recorder(writer, clock)
+        recorder = Recorder(writer, clock, traces)
         yield {
             "redis": redis,
             "recorder": recorder,
             "importer": Importer(writer, clock),
-            "gate": Gate(TokenStore(redis), settings),
-            "chambers": frozenset(log.chamber for log in settings.logs),
+            "gate": Gate(TokenStore(redis.tokens), settings),
+            "chambers": settings.composition,
         }
         await recorder.drain()
         await redis.aclose()
@@ -69,7 +73,9 @@ def create_app(settings: IngestSettings, clock: Clock = utc_now) -> FastAPI:
     class _Ingest(IngestApp):
         def build_middleware_stack(self) -> ASGIApp:
             inner = super().build_middleware_stack()
-            answering = outermost.AnswerHeaders(Named(inner), HEADERS)
+            named = Named(inner)
+            traced = WithTraceparent(named) if traces.on else named
+            answering = outermost.AnswerHeaders(traced, HEADERS)
             return outermost.behind(settings.trusted_proxies, answering)
 
     app = _Ingest(
@@ -95,12 +101,10 @@ def _readiness(
     settings: IngestSettings,
 ) -> Readiness:
     async def missing(request: Request) -> Mapping[str, str]:
-        redis: Redis = request.state.redis
+        redis: Clients = request.state.redis
+        readers = (LogReader(redis.of(log.chamber), log) for log in settings.logs)
         try:
-            pipe = redis.pipeline(transaction=False)
-            for log in settings.logs:
-                pipe.hget(keys.meta(log), "epoch")
-            epochs = await pipe.execute()
+            epochs = await asyncio.gather(*(reader.epoch() for reader in readers))
         except RedisError as error:
             return {"redis": str(error)}
         return {

@@ -32,6 +32,7 @@ from tellers_runtime.log import (
     Stale,
 )
 from tellers_runtime.problems import HttpProblem
+from tellers_runtime.tracing import NO_TRACES, Traces
 
 # Each try is lost only to another command that succeeded on the same fields.
 MAX_TRIES = 20
@@ -84,9 +85,12 @@ class Recorder:
     two the outcome is unknown, and the same key may be sent again.
     """
 
-    def __init__(self, writer: LogWriter, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, writer: LogWriter, clock: Clock = utc_now, traces: Traces = NO_TRACES
+    ) -> None:
         self._writer = writer
         self._clock = clock
+        self._traces = traces
         self._cache = Cache()
         self._running = 0
         self._appending: set[asyncio.Task[object]] = set()
@@ -152,7 +156,7 @@ class Recorder:
             if not fresh:
                 return None
             answer = await self._given_before(asked)
-            await self._writer.settled()
+            await self._writer.settled(asked.place.chamber)
             if answer is None:
                 raise
             return answer, "replayed"
@@ -160,7 +164,7 @@ class Recorder:
             return None
         outcome = "appended" if events else "unchanged"
         if seen and not events and not asked.idempotency and asked.if_match is None:
-            await self._writer.settled()
+            await self._writer.settled(asked.place.chamber)
             shown = view(*asked.place, seen.roll_call)
             return unchanged(shown, seen.seq, seen.version), outcome
         match await self._append(asked, seen, events):
@@ -212,7 +216,7 @@ class Recorder:
         )
 
         async def carry_out() -> Appended | Duplicate | KeyReused | Stale:
-            begun = perf_counter()
+            begun, traced_from = perf_counter(), self._traces.clock()
             result = await self._writer.append(append)
             metrics.APPEND_SECONDS.observe(perf_counter() - begun)
             if events and isinstance(result, Appended):
@@ -222,6 +226,9 @@ class Recorder:
                 names = [wire_name(event) for event in events]
                 seq, version = after.seq, after.version
                 _log("command.appended", asked, seq=seq, version=version, events=names)
+                if self._traces.on:
+                    seqs = range(seq - len(events) + 1, seq + 1)
+                    self._traces.appended(log, seqs, traced_from)
             return result
 
         task = asyncio.create_task(carry_out())

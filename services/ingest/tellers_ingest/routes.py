@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from tellers_core.errors import BadRequest, UnknownChamber, UnknownDelegation
-from tellers_core.members import chamber_of
+from tellers_core.members import composed
 from tellers_core.roll_call import (
     Annul,
     CastVote,
@@ -72,7 +72,7 @@ async def cast_vote(
 async def schedule(request: Request, token: Presiding, chamber: ChamberId) -> Response:
     arrival = await arrive(request, token, chamber, most=MAX_BODY_BYTES)
     body = parse(NewRollCall, arrival.body)
-    assembly = chamber_of(chamber, today())
+    assembly = composed(chamber, request.state.chambers[chamber], today())
     if assembly is None:
         raise UnknownChamber(f"the chamber {chamber} is configured but not known")
     return await arrival.answer(body.id, Schedule(body.settled(assembly)))

@@ -6,9 +6,12 @@ import sys
 
 from tellers_runtime import logs
 from tellers_runtime.archive.engine import open_engine
-from tellers_runtime.log import LogReader, TallyChannel, connect
+from tellers_runtime.clients import Clients
+from tellers_runtime.log import LogReader, TallyChannel
+from tellers_runtime.redis_health import watch_redis
 from tellers_runtime.server import listen, run, serve
 from tellers_runtime.signing import BadKey, SigningKey, checked_origin, load_key
+from tellers_runtime.tracing import traces_to
 from tellers_tally.app import create_app
 from tellers_tally.lease import lead_when_ours
 from tellers_tally.sealing import Sealer, seal_while_leading
@@ -23,10 +26,12 @@ async def _main(settings: TallySettings, key: SigningKey) -> None:
     holder = f"{socket.gethostname()}:{os.getpid()}"
     sealer = Sealer(key, settings.origin)
     store = Store(engine, settings.lease_name, holder, sealer.seal)
-    redis = connect(settings.redis_url, "tellers-tally")
+    redis = Clients(settings.redis_url, "tellers-tally")
+    traces = traces_to(settings.traces_endpoint, "tally")
     workers = [
-        Worker(LogReader(redis, log), TallyChannel(redis, log), store)
+        Worker(LogReader(of_log, log), TallyChannel(of_log, log), store, traces)
         for log in settings.logs
+        for of_log in [redis.of(log.chamber)]
     ]
     try:
         await serve(
@@ -38,7 +43,8 @@ async def _main(settings: TallySettings, key: SigningKey) -> None:
                     workers,
                     settings.lease_seconds,
                     [lambda: seal_while_leading(store, settings.logs)],
-                )
+                ),
+                lambda: watch_redis(redis),
             ],
             limits=settings.limits,
         )

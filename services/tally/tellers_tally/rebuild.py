@@ -18,7 +18,8 @@ from tellers_core.tally import encode_tally
 from tellers_runtime.archive.engine import open_engine
 from tellers_runtime.archive.reading import Position
 from tellers_runtime.archive.trees import Grown, TreeBroken, grow, leaf_of
-from tellers_runtime.log import Entry, LogReader, TallyChannel, connect
+from tellers_runtime.clients import Clients
+from tellers_runtime.log import Entry, LogReader, TallyChannel
 from tellers_runtime.together import in_thread
 from tellers_tally.lease import leading_by_force
 from tellers_tally.projector import Projector
@@ -41,7 +42,7 @@ class Rebuilt(NamedTuple):
 
 async def rebuild_all(settings: TallySettings) -> list[Rebuilt]:
     """Rebuild every log of these settings. Raises LogLost."""
-    redis = connect(settings.redis_url, "tellers-rebuild")
+    redis = Clients(settings.redis_url, "tellers-rebuild")
     engine = open_engine(settings.archive_url)
     store = Store(engine, settings.lease_name, "rebuild")
     done = []
@@ -50,7 +51,8 @@ async def rebuild_all(settings: TallySettings) -> list[Rebuilt]:
             for log in settings.logs:
                 position = await in_thread(store.read.position, log)
                 if position is not None:
-                    reader, channel = LogReader(redis, log), TallyChannel(redis, log)
+                    of_log = redis.of(log.chamber)
+                    reader, channel = LogReader(of_log, log), TallyChannel(of_log, log)
                     done.append(await rebuild(reader, channel, store, position))
         return done
     finally:

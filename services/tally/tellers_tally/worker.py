@@ -27,6 +27,7 @@ from tellers_runtime.log import (
     Unavailable,
 )
 from tellers_runtime.together import in_thread, together
+from tellers_runtime.tracing import NO_TRACES, Traces
 from tellers_tally import metrics
 from tellers_tally.projector import Change, Forgotten, Projector, is_disagreement
 from tellers_tally.store import Batch, Store
@@ -50,12 +51,19 @@ class LastSeen(NamedTuple):
 class Worker:
     """The ordered reader of one log. `trouble` says what is wrong, "" when nothing."""
 
-    def __init__(self, reader: LogReader, channel: TallyChannel, store: Store) -> None:
+    def __init__(
+        self,
+        reader: LogReader,
+        channel: TallyChannel,
+        store: Store,
+        traces: Traces = NO_TRACES,
+    ) -> None:
         self.log: LogName = reader.log
         self.trouble = "not started"
         self._reader = reader
         self._channel = channel
         self._store = store
+        self._traces = traces
         # In whatever run: for as long as its epoch lasts, the log must keep it.
         self._last_seen: LastSeen | None = None
         self._run: _Run | None = None
@@ -72,7 +80,13 @@ class Worker:
         for: nothing is published meanwhile.
         """
         while True:
-            run = _Run(self._reader, self._channel, self._store, self._archive_is)
+            run = _Run(
+                self._reader,
+                self._channel,
+                self._store,
+                self._archive_is,
+                self._traces,
+            )
             self._run = run
             try:
                 await run.start(self._last_seen)
@@ -129,10 +143,12 @@ class _Run:
         channel: TallyChannel,
         store: Store,
         archive_is: Callable[[str], None],
+        traces: Traces,
     ) -> None:
         self.last_seen: LastSeen | None = None
         self.disagreements: dict[str, str] = {}
         self._archive_is = archive_is
+        self._traces = traces
         self._reader = reader
         self._channel = channel
         self._store = store
@@ -201,6 +217,7 @@ class _Run:
                 await self._wait_for_room()
 
     async def _take(self, entries: list[Entry]) -> None:
+        began = self._traces.clock()
         async with self._in_order:
             absorbed = []
             for entry in entries:
@@ -219,6 +236,8 @@ class _Run:
             # publishes once more, never not at all.
             for change, tallies in absorbed:
                 self._batch.add(change, tallies)
+        if self._traces.on:
+            self._traces.counted(self._log, (entry.seq for entry in entries), began)
         self.last_seen = LastSeen(self._epoch, entries[-1])
         self._read_seq = entries[-1].seq
         self._gathered.set()

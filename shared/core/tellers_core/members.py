@@ -9,7 +9,7 @@ names change.
 import csv
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, lru_cache
 from importlib import resources
@@ -100,6 +100,15 @@ def chamber_of(chamber_id: str, day: date) -> Chamber | None:
             return security_council(day)
         case _:
             return None
+
+
+def composed(chamber_id: str, like: str, day: date) -> Chamber | None:
+    """A chamber of that name with the members of a built-in one: the six Main
+    Committees have those of the General Assembly. None when `like` is not built in."""
+    found = chamber_of(like, day)
+    if found is None or like == chamber_id:
+        return found
+    return replace(found, id=chamber_id, title=f"{chamber_id} ({found.title})")
 
 
 @lru_cache(maxsize=4096)

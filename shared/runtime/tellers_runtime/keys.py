@@ -8,9 +8,11 @@
     tellers:{ga}:rehearsal:tallies
     tellers:{ga}:roll-call:<id>       hash    ingest   what `decide` needs (fields.py)
     tellers:{ga}:idem:<sha256>        string  ingest   answer given to a key, 24 h
+    tellers:{ga}:written              string  ingest   empty: marks a place for WAIT,
+                                                       in a Redis Cluster
     tellers:{ga}:...:restoring        both    restore  not yet in place (staging.py)
     tellers:tokens                    hash    tokens   id -> token, hashed
-    tellers:written                   channel ingest   empty: marks a place for WAIT
+    tellers:written                   channel ingest   empty: the same, elsewhere
 
 All keys of a chamber share the hash tag `{ga}`, so that one script may touch them and
 chambers spread over the nodes of a Redis Cluster.
@@ -50,3 +52,13 @@ def roll_call(chamber: str, roll_call_id: str) -> str:
 def idempotency(chamber: str, digest: str) -> str:
     """The answer once given to an idempotency key, named by the key's SHA-256."""
     return f"tellers:{{{chamber}}}:idem:{digest}"
+
+
+def written(chamber: str) -> str:
+    """A chamber's mark for WAIT in a cluster, where a publication marks nothing."""
+    return f"tellers:{{{chamber}}}:written"
+
+
+def of_chamber(chamber: str) -> str:
+    """A key whose place in a cluster is that of all the chamber's keys."""
+    return meta(LogName(chamber))

@@ -6,22 +6,20 @@ the same round trip, after the entries, so entries of another epoch are never ta
 ours.
 """
 
+import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple, cast
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.maint_notifications import MaintNotificationsConfig
 
 from tellers_core.codec import LogName, Template
 from tellers_runtime import keys
-from tellers_runtime.cancellable import cancellable
+from tellers_runtime.clients import Clients
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 # Enough for every tally that the tally service may have published and not yet archived
@@ -94,37 +92,19 @@ class Stale(NamedTuple):
     actual: str
 
 
-# redis-py 8.1 looks whether a connection was closed meanwhile, say by a restarted
-# Redis, only while maintenance notifications are off.
-_OPTIONS: Mapping[str, Any] = {
-    "socket_connect_timeout": 2,
-    "socket_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 15,
-    "retry": Retry(NoBackoff(), 0),
-    "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-}
-
-
 def connect(url: str, name: str) -> "Redis":
     """A client whose timeouts exceed the blocking reads below.
 
     It repeats no command by itself: an append whose reply was lost may have happened,
-    and its repetition would be refused.
+    and its repetition would be refused. Of a cluster it is a client of the node that
+    has the tokens. Raises ValueError when the URL is none.
     """
-    return cancellable(Redis.from_url(url, client_name=name, **_OPTIONS))
+    return Clients(url, name).tokens
 
 
 def connect_writer(url: str, name: str) -> "Redis":
-    """The same for many commands at once, which wait for one of a few connections.
-
-    A whole assembly's votes at once must get through a slow disk: 10 s is ample, 2 s
-    was too short for 181 votes on a busy machine.
-    """
-    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-        url, max_connections=32, timeout=10, client_name=name, **_OPTIONS
-    )
-    return cancellable(Redis.from_pool(pool))
+    """The same for many commands at once, which wait for one of a few connections."""
+    return Clients(url, name, writing=True).tokens
 
 
 async def check_version(redis: "Redis") -> None:
@@ -143,11 +123,14 @@ class LogWriter:
     """
 
     def __init__(
-        self, redis: "Redis", replicas: int = 0, replica_timeout_ms: int = 250
+        self, redis: "Redis | Clients", replicas: int = 0, replica_timeout_ms: int = 250
     ) -> None:
-        source = resources.files(__package__).joinpath("append.lua").read_text()
         self._redis = redis
-        self._script = redis.register_script(source)
+        self._script = resources.files(__package__).joinpath("append.lua").read_text()
+        # As Redis itself names a script.
+        self._sha = hashlib.sha1(
+            self._script.encode(), usedforsecurity=False
+        ).hexdigest()
         self._replicas = replicas
         self._replica_timeout_ms = replica_timeout_ms
 
@@ -157,6 +140,7 @@ class LogWriter:
         Raises LogLost, or one of `Unavailable` when the outcome is unknown.
         """
         reply = await self._run_script(
+            a.log.chamber,
             [
                 keys.events(a.log),
                 keys.meta(a.log),
@@ -190,44 +174,54 @@ class LogWriter:
 
     async def recall(self, chamber: str, digest: str) -> bytes | None:
         """Fingerprint and answer once stored under an idempotency key."""
-        stored = await self._redis.get(keys.idempotency(chamber, digest))
+        redis = self._of(chamber)
+        stored = await redis.get(keys.idempotency(chamber, digest))
         return cast("bytes | None", stored)
 
-    async def settled(self) -> None:
-        """Return when the replicas have all that was read here until now.
+    async def settled(self, chamber: str) -> None:
+        """Return when the replicas have all that was read of a chamber until now.
 
         To be awaited before anything is said that rests on it: "recorded already" is a
         promise too. Raises NotReplicated.
         """
         if self._replicas:
-            await self._replicated("PING")
+            await self._replicated(chamber, "PING")
 
     async def load(self, chamber: str, roll_call: str) -> dict[bytes, bytes]:
         """The hash of a roll call, empty when there is none (`fields.load`)."""
-        found = await self._redis.hgetall(keys.roll_call(chamber, roll_call))
+        found = await self._of(chamber).hgetall(keys.roll_call(chamber, roll_call))
         return cast("dict[bytes, bytes]", found)
 
-    async def _run_script(
-        self, names: Sequence[str], args: Sequence[str | bytes | int]
-    ) -> Any:
-        call = ("EVALSHA", self._script.sha, len(names), *names, *args)
-        try:
-            return await self._replicated(*call)
-        except NoScriptError:  # Redis forgets scripts when it restarts
-            await self._redis.script_load(self._script.script)
-            return await self._replicated(*call)
+    def _of(self, chamber: str) -> "Redis":
+        redis = self._redis
+        return redis.of(chamber) if isinstance(redis, Clients) else redis
 
-    async def _replicated(self, *command: str | bytes | int) -> Any:
+    async def _run_script(
+        self, chamber: str, names: Sequence[str], args: Sequence[str | bytes | int]
+    ) -> Any:
+        call = ("EVALSHA", self._sha, len(names), *names, *args)
+        try:
+            return await self._replicated(chamber, *call)
+        except NoScriptError:  # Redis forgets scripts when it restarts
+            await self._of(chamber).script_load(self._script)
+            return await self._replicated(chamber, *call)
+
+    async def _replicated(self, chamber: str, *command: str | bytes | int) -> Any:
         """The reply to a command, when the replicas have all that it rests on.
 
         WAIT is for the last write of its own connection, and a replayed answer is none:
-        the empty publication is, and it changes nothing and is on no disk.
+        the empty publication is, and it changes nothing and is on no disk. In a cluster
+        publications do not go the log's way, so there it is an empty key.
         """
+        redis = self._of(chamber)
         if not self._replicas:
-            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
-        pipe = self._redis.pipeline(transaction=False)
+            return await redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        pipe = redis.pipeline(transaction=False)
         pipe.execute_command(*command)
-        pipe.publish(keys.WRITTEN, "")
+        if isinstance(self._redis, Clients) and self._redis.clustered:
+            pipe.set(keys.written(chamber), "")
+        else:
+            pipe.publish(keys.WRITTEN, "")
         pipe.wait(self._replicas, self._replica_timeout_ms)
         replies = await pipe.execute(raise_on_error=False)
         for reply in replies:

@@ -4,6 +4,7 @@ Read once at start from the environment, prefix `TELLERS_`, then frozen.
 `docs/settings.md` is generated from these classes (`make docs`).
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
@@ -12,12 +13,31 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tellers_core.codec import LogName
+from tellers_core.members import CHAMBER_IDS
 from tellers_runtime.connections import Limits
 from tellers_runtime.outermost import proxies
 
 
 def _listed(text: str) -> str:
     proxies(text)
+    return text
+
+
+_is_chamber = re.compile(r"[a-z0-9-]{1,32}").fullmatch
+
+
+def _chambers(text: str) -> str:
+    seen: set[str] = set()
+    for entry in (entry.strip() for entry in text.split(",")):
+        name, _, like = entry.partition("=")
+        if not entry:
+            continue
+        if not _is_chamber(name) or name in seen:
+            raise ValueError(f"{name!r} is no chamber, or twice: a-z, 0-9, hyphens")
+        if (like or name) not in CHAMBER_IDS:
+            allowed = " or ".join(CHAMBER_IDS)
+            raise ValueError(f"{entry!r}: write {name}=MEMBERS, which is {allowed}")
+        seen.add(name)
     return text
 
 
@@ -39,8 +59,10 @@ class ServiceSettings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     log_level: str = Field(default="info", description="debug, info, warning or error.")
-    chambers: str = Field(
-        default="ga,sc", description="Chambers served, separated by commas."
+    chambers: Annotated[str, AfterValidator(_chambers)] = Field(
+        default="ga,sc",
+        description="Chambers served, separated by commas: `ga`, `sc`, and others "
+        "with the members of one of these (`ga,sc,first-committee=ga`).",
     )
     max_connections: int = Field(
         default=10_000,
@@ -62,6 +84,13 @@ class ServiceSettings(BaseSettings):
         "after that.",
     )
 
+    traces_endpoint: str = Field(
+        default="",
+        description="Where traces are sent, OTLP over HTTP "
+        "(`http://collector:4318/v1/traces`); needs tellers-runtime[otel]. Empty: none "
+        "are made.",
+    )
+
     trusted_proxies: Annotated[str, AfterValidator(_listed)] = Field(
         default="",
         description="Addresses and networks of proxies whose X-Forwarded-For and "
@@ -71,13 +100,7 @@ class ServiceSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _with_password(cls, values: dict[str, Any]) -> dict[str, Any]:
-        file = values.get("redis_password_file")
-        if not file:
-            return values
-        url = values.get("redis_url")
-        if not url:
-            raise ValueError("TELLERS_REDIS_PASSWORD_FILE needs TELLERS_REDIS_URL")
-        return {**values, "redis_url": with_password(url, Path(file))}
+        return _filled(values, "redis")
 
     @property
     def limits(self) -> Limits:
@@ -89,10 +112,30 @@ class ServiceSettings(BaseSettings):
         )
 
     @property
+    def composition(self) -> dict[str, str]:
+        """Each chamber, and the built-in one whose members it has."""
+        entries = (entry.strip() for entry in self.chambers.split(","))
+        pairs = (entry.partition("=") for entry in entries if entry)
+        return {name: like or name for name, _, like in pairs}
+
+    @property
     def logs(self) -> list[LogName]:
         """Every log of these chambers: the real one and that of rehearsals."""
-        names = [name.strip() for name in self.chambers.split(",") if name.strip()]
-        return [LogName(name, kind) for name in names for kind in (False, True)]
+        return [
+            LogName(name, kind) for name in self.composition for kind in (False, True)
+        ]
+
+
+def _filled(values: dict[str, Any], store: str) -> dict[str, Any]:
+    """The settings with the password of that store in its URL."""
+    file = values.get(f"{store}_password_file")
+    if not file:
+        return values
+    url = values.get(f"{store}_url")
+    if not url:
+        name = store.upper()
+        raise ValueError(f"TELLERS_{name}_PASSWORD_FILE needs TELLERS_{name}_URL")
+    return {**values, f"{store}_url": with_password(url, Path(file))}
 
 
 def with_password(url: str, file: Path) -> str:
@@ -119,6 +162,16 @@ class ArchiveSettings(ServiceSettings):
         description="SQLAlchemy URL of the archive (sqlite or postgresql+psycopg); "
         "empty: SQLite in the data folder.",
     )
+    database_password_file: Path | None = Field(
+        default=None,
+        description="File with the password of the user in TELLERS_DATABASE_URL "
+        "(`postgresql+psycopg://tellers@host/tellers`), so that no secret is in it.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_database_password(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return _filled(values, "database")
 
     @property
     def archive_url(self) -> str:

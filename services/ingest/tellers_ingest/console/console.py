@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from tellers_core.errors import Refused, UnknownChamber, UnknownRollCall
 from tellers_core.events import RollCallClosed
-from tellers_core.members import chamber_of
+from tellers_core.members import composed
 from tellers_core.roll_call import Close, RollCall, decide
 from tellers_ingest.arrival import JSON
 from tellers_ingest.auth import Recording
@@ -45,8 +45,9 @@ async def console() -> Response:
 @router.get("/console/members/{chamber}.json")
 async def members(request: Request, chamber: str) -> Response:
     """The chamber's members in official order, with every name they are known by."""
-    assembly = chamber_of(chamber, today())
-    if assembly is None or chamber not in request.state.chambers:
+    like = request.state.chambers.get(chamber, "")
+    assembly = composed(chamber, like, today())
+    if assembly is None:
         raise UnknownChamber(f"there is no chamber {chamber[:40]!r} here")
     former = _former_names()
     found = [

@@ -1,0 +1,1 @@
+"""What is under deploy/, held against the code it starts and watches."""

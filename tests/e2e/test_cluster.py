@@ -36,8 +36,8 @@ class ClusterStack(Stack):
             settings={"TELLERS_CHAMBERS": CHAMBERS, "TELLERS_REPLICAS": "1"},
         )
 
-    def service(self, name: str, port: int | None = None) -> Service:
-        service = super().service(name, port)
+    def service(self, name: str, port: int | None = None, **settings: str) -> Service:
+        service = super().service(name, port, **settings)
         service._env["TELLERS_REDIS_URL"] = self._cluster.url
         return service
 

@@ -130,7 +130,7 @@ class Importer:
         """What there is under that id: the very same, whatever was done with it since,
         or another roll call."""
         seen = fields.load(await self._writer.load(chamber, name))
-        await self._writer.settled()
+        await self._writer.settled(chamber)
         if seen is None or not _is_same(seen.roll_call, taken.state):
             return RecordedLine(name, "conflict", None, None)
         return RecordedLine(name, "exists", seen.seq, seen.version)

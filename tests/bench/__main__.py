@@ -1,10 +1,10 @@
-"""`python -m tests.bench [replay|fanout|storm|idle ...] [--minutes N]`."""
+"""`python -m tests.bench [replay|ingest|fanout|storm|idle ...] [--minutes N]`."""
 
 import argparse
 from collections.abc import Callable
 from functools import partial
 
-from tests.bench import fanout, idle, replay, storm
+from tests.bench import fanout, idle, ingest, replay, storm
 from tests.bench.report import machine
 
 
@@ -18,6 +18,7 @@ def main() -> None:
     asked = parser.parse_args()
     benchmarks: dict[str, Callable[[], None]] = {
         "replay": replay.run,
+        "ingest": ingest.run,
         "fanout": fanout.run,
         "storm": storm.run,
         "idle": partial(idle.run, asked.minutes),

@@ -22,6 +22,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from tellers_core.codec import LogName, Template
 from tellers_runtime import keys
 from tellers_runtime.cancellable import cancellable
+from tellers_runtime.pipelining import Pipelining, Seal
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 # Enough for every tally that the tally service may have published and not yet archived
@@ -150,6 +151,7 @@ class LogWriter:
         self._script = redis.register_script(source)
         self._replicas = replicas
         self._replica_timeout_ms = replica_timeout_ms
+        self._line = Pipelining(redis, self._seal() if replicas else None)
 
     async def append(self, a: Append) -> Appended | Duplicate | KeyReused | Stale:
         """Append all or nothing. Safe to repeat with the same idempotency key.
@@ -218,28 +220,29 @@ class LogWriter:
             return await self._replicated(*call)
 
     async def _replicated(self, *command: str | bytes | int) -> Any:
-        """The reply to a command, when the replicas have all that it rests on.
+        """The reply to a command, when the replicas have all that it rests on."""
+        return await self._line.ask(*command)
+
+    def _seal(self) -> Seal:
+        """What ends a batch of commands: the replicas are waited for.
 
         WAIT is for the last write of its own connection, and a replayed answer is none:
         the empty publication is, and it changes nothing and is on no disk.
         """
-        if not self._replicas:
-            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.execute_command(*command)
-        pipe.publish(keys.WRITTEN, "")
-        pipe.wait(self._replicas, self._replica_timeout_ms)
-        replies = await pipe.execute(raise_on_error=False)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        reply, _, had = replies
-        if had < self._replicas:
-            raise NotReplicated(
-                f"{had} of {self._replicas} replicas had it after "
-                f"{self._replica_timeout_ms} ms"
-            )
-        return reply
+
+        def judge(replies: Sequence[Any]) -> None:
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            _, had = replies
+            if had < self._replicas:
+                raise NotReplicated(
+                    f"{had} of {self._replicas} replicas had it after "
+                    f"{self._replica_timeout_ms} ms"
+                )
+
+        wait = ("WAIT", self._replicas, self._replica_timeout_ms)
+        return Seal((("PUBLISH", keys.WRITTEN, ""), wait), judge)
 
 
 def _counted(

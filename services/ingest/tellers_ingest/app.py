@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from tellers_ingest.auth import Gate
 from tellers_ingest.console import console
+from tellers_ingest.direct import Direct
 from tellers_ingest.handler import Recorder
 from tellers_ingest.naming import Named
 from tellers_ingest.openapi import IngestApp
@@ -65,7 +66,8 @@ def create_app(settings: IngestSettings, clock: Clock = utc_now) -> FastAPI:
     class _Ingest(IngestApp):
         def build_middleware_stack(self) -> ASGIApp:
             inner = super().build_middleware_stack()
-            answering = outermost.AnswerHeaders(Named(inner), HEADERS)
+            direct = Direct(inner, router.routes, self.exception_handlers)
+            answering = outermost.AnswerHeaders(Named(direct), HEADERS)
             return outermost.behind(settings.trusted_proxies, answering)
 
     app = _Ingest(

@@ -151,7 +151,7 @@ class LogWriter:
         self._script = redis.register_script(source)
         self._replicas = replicas
         self._replica_timeout_ms = replica_timeout_ms
-        self._line = Pipelining(redis, self._seal() if replicas else None)
+        self._line = Pipelining(redis, self._seal() if replicas else Seal())
 
     async def append(self, a: Append) -> Appended | Duplicate | KeyReused | Stale:
         """Append all or nothing. Safe to repeat with the same idempotency key.
@@ -230,16 +230,17 @@ class LogWriter:
         the empty publication is, and it changes nothing and is on no disk.
         """
 
-        def judge(replies: Sequence[Any]) -> None:
+        def judge(replies: Sequence[Any]) -> Exception | None:
             for reply in replies:
                 if isinstance(reply, Exception):
-                    raise reply
+                    return reply
             _, had = replies
-            if had < self._replicas:
-                raise NotReplicated(
-                    f"{had} of {self._replicas} replicas had it after "
-                    f"{self._replica_timeout_ms} ms"
-                )
+            if had >= self._replicas:
+                return None
+            return NotReplicated(
+                f"{had} of {self._replicas} replicas had it after "
+                f"{self._replica_timeout_ms} ms"
+            )
 
         wait = ("WAIT", self._replicas, self._replica_timeout_ms)
         return Seal((("PUBLISH", keys.WRITTEN, ""), wait), judge)

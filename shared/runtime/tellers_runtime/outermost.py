@@ -6,7 +6,7 @@ Outermost, so that it holds for the answer to an error of ours too.
 from collections.abc import Mapping
 from ipaddress import ip_network
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -24,7 +24,8 @@ class AnswerHeaders:
 
     def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
         self._app = app
-        self._headers = dict(headers)
+        # As they go over the line: that is once a process, not eight times an answer.
+        self._headers = list(Headers(headers).raw)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -33,9 +34,10 @@ class AnswerHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                headers = [*message.get("headers", ())]
+                present = {name for name, _ in headers}
+                headers += [pair for pair in self._headers if pair[0] not in present]
+                message["headers"] = headers
             await send(message)
 
         await self._app(scope, receive, with_headers)

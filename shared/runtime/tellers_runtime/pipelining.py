@@ -24,7 +24,7 @@ import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 # Beyond it, who comes first waits long for who comes last.
@@ -35,14 +35,19 @@ REPLY_SECONDS = 5.0
 Part = str | bytes | int
 
 
+def _nothing(_: Sequence[Any]) -> None:
+    """There are no replies to be judged."""
+
+
 class Seal(NamedTuple):
     """What ends every batch: commands, and who judges their replies.
 
-    What `judge` raises is every command's answer, unless it has an error of its own.
+    What `judge` returns, if anything, is raised to everyone in the batch who has no
+    error of his own.
     """
 
-    commands: Sequence[Sequence[Part]]
-    judge: Callable[[Sequence[Any]], None]
+    commands: Sequence[Sequence[Part]] = ()
+    judge: Callable[[Sequence[Any]], Exception | None] = _nothing
 
 
 class _Asked(NamedTuple):
@@ -57,10 +62,10 @@ class Pipelining:
     of time, and connects anew when a connection was lost.
     """
 
-    def __init__(self, redis: "Redis", seal: Seal | None = None) -> None:
+    def __init__(self, redis: "Redis", seal: Seal = Seal()) -> None:  # noqa: B008
         self._pool = redis.connection_pool
         self._seal = seal
-        self._sealing = b"".join(_packed(c) for c in seal.commands) if seal else b""
+        self._sealing = b"".join(map(_packed, seal.commands))
         self._waiting: list[_Asked] = []
         self._working: asyncio.Task[None] | None = None
 
@@ -78,44 +83,60 @@ class Pipelining:
         return asked.reply
 
     async def _work(self) -> None:
-        """Batch after batch, until nobody waits."""
+        """One batch after the other, until nobody waits."""
         try:
             while self._waiting:
-                batch = self._waiting[:MAX_BATCH]
-                del self._waiting[:MAX_BATCH]
-                await self._carry_out(batch)
+                await self._work_on_one_connection()
         finally:
             self._working = None
-            for asked in self._waiting:  # the loop ends, and we are cancelled
-                _give(asked.reply, RedisConnectionError("given up before it was sent"))
-            self._waiting.clear()
+            # When we are cancelled, the loop ends.
+            _give(self._take(), [], RedisConnectionError("given up before it was sent"))
 
-    async def _carry_out(self, batch: Sequence[_Asked]) -> None:
+    async def _work_on_one_connection(self) -> None:
+        """The same as long as it holds; who is answered from it is not waited for."""
+        try:
+            connection = await self._pool.get_connection()
+        except (RedisError, OSError) as error:
+            _give(self._take(), [], error)
+            return
+        # It is for each reading and each writing, and a timer each; a batch has one.
+        limit, connection.socket_timeout = connection.socket_timeout, None
+        try:
+            while self._waiting and connection.is_connected:
+                await self._carry_out(self._take(), connection)
+                await asyncio.sleep(0)  # whoever is ready to ask goes with the next
+        finally:
+            connection.socket_timeout = limit
+            await self._pool.release(connection)
+
+    def _take(self) -> list[_Asked]:
+        """Those who waited longest, not too many."""
+        batch = self._waiting[:MAX_BATCH]
+        del self._waiting[:MAX_BATCH]
+        return batch
+
+    async def _carry_out(
+        self, batch: list[_Asked], connection: AbstractConnection
+    ) -> None:
         """Answer everyone in the batch, one way or the other."""
         replies: list[Any] = []
-        trouble: Exception | None = None
+        trouble: Exception | None = RedisConnectionError("given up")
         try:
-            await self._exchange(batch, replies)
-            if self._seal is not None:
-                self._seal.judge(replies[len(batch) :])
-        except asyncio.CancelledError:
-            trouble = RedisConnectionError("given up before it was answered")
-            raise
-        except Exception as error:  # noqa: BLE001 - it is raised to all who asked
+            await self._exchange(batch, connection, replies)
+            trouble = self._seal.judge(replies[len(batch) :])
+        except (RedisError, OSError) as error:
             trouble = error
         finally:
-            for number, asked in enumerate(batch):
-                reply = replies[number] if number < len(replies) else trouble
-                is_unsealed = trouble is not None and self._seal is not None
-                if is_unsealed and not isinstance(reply, Exception):
-                    reply = trouble
-                _give(asked.reply, reply)
+            if trouble is not None and self._seal.commands:
+                replies = [r if isinstance(r, Exception) else trouble for r in replies]
+            _give(batch, replies, trouble)
 
-    async def _exchange(self, batch: Sequence[_Asked], replies: list[Any]) -> None:
+    async def _exchange(
+        self, batch: list[_Asked], connection: AbstractConnection, replies: list[Any]
+    ) -> None:
         """Send the batch, and read its replies and those of the seal, errors too."""
         sent = b"".join([asked.packed for asked in batch]) + self._sealing
-        expected = len(batch) + (len(self._seal.commands) if self._seal else 0)
-        connection: AbstractConnection = await self._pool.get_connection()
+        expected = len(batch) + len(self._seal.commands)
         try:
             async with asyncio.timeout(REPLY_SECONDS):
                 await connection.send_packed_command(sent)
@@ -126,7 +147,6 @@ class Pipelining:
         finally:
             if len(replies) < expected:  # they may still come, and are nobody's
                 await connection.disconnect(nowait=True)
-            await self._pool.release(connection)
 
 
 def _packed(command: Sequence[Part]) -> bytes:
@@ -142,11 +162,16 @@ async def _reply(connection: AbstractConnection) -> Any:
         return refusal
 
 
-def _give(future: "asyncio.Future[Any]", reply: Any) -> None:
-    if future.done():  # who asked has gone away
-        return
-    if isinstance(reply, Exception):
-        # Each his own: a traceback grows with everyone who raises it.
-        future.set_exception(copy.copy(reply))
-    else:
-        future.set_result(reply)
+def _give(
+    batch: Sequence[_Asked], replies: Sequence[Any], otherwise: Exception | None
+) -> None:
+    """To each the reply in its place; to who has none, the exception."""
+    for number, asked in enumerate(batch):
+        reply = replies[number] if number < len(replies) else otherwise
+        if asked.reply.done():  # who asked has gone away
+            continue
+        if isinstance(reply, Exception):
+            # Each his own: a traceback grows with everyone who raises it.
+            asked.reply.set_exception(copy.copy(reply))
+        else:
+            asked.reply.set_result(reply)

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tellers_ingest.auth import Gate
 from tellers_ingest.console import console
@@ -69,6 +69,14 @@ def create_app(settings: IngestSettings, clock: Clock = utc_now) -> FastAPI:
             direct = Direct(inner, router.routes, self.exception_handlers)
             answering = outermost.AnswerHeaders(Named(direct), HEADERS)
             return outermost.behind(settings.trusted_proxies, answering)
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and self.middleware_stack is not None:
+                # FastAPI would first ask the environment whether it shall measure us.
+                scope["app"] = self
+                await self.middleware_stack(scope, receive, send)
+                return
+            await super().__call__(scope, receive, send)
 
     app = _Ingest(
         title="Tellers ingest",

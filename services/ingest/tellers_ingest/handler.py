@@ -8,10 +8,12 @@ ever answered from a roll call read for this command.
 
 import asyncio
 from collections.abc import Sequence
+from functools import lru_cache
 from time import perf_counter
 from typing import NamedTuple
 
 import structlog
+from prometheus_client import Counter
 
 from tellers_core.codec import LogName, encode
 from tellers_core.errors import BadRequest, Problem, Refused
@@ -37,7 +39,6 @@ from tellers_runtime.problems import HttpProblem
 MAX_TRIES = 20
 # Five for each delegation of the General Assembly; beyond it, waiting helps nobody.
 MAX_RUNNING = 1000
-logger = structlog.get_logger()
 
 
 class Idempotency(NamedTuple):
@@ -90,6 +91,7 @@ class Recorder:
         self._cache = Cache()
         self._running = 0
         self._appending: set[asyncio.Task[object]] = set()
+        self._logger = structlog.get_logger().bind()  # as it is configured by now
 
     async def record(self, asked: Asked) -> Answer:
         """The answer to a command, its events appended."""
@@ -106,9 +108,9 @@ class Recorder:
             raise
         finally:
             self._running -= 1
-            metrics.COMMANDS.labels(type(asked.command).__name__, outcome).inc()
+            _counter(type(asked.command).__name__, outcome).inc()
             if outcome != "appended":  # which is logged with its seq
-                _log("command.answered", asked, outcome=outcome)
+                self._log("command.answered", asked, outcome=outcome)
 
     async def faults(self, place: Place, votes: CastVotes) -> tuple[Problem, ...]:
         """What the rules have against these votes, for a batch that is bad anyway."""
@@ -220,14 +222,32 @@ class Recorder:
                 after = Loaded(state, result.version, result.seq, epoch)
                 self._cache.absorb(asked.place, seen, after, events)
                 names = [wire_name(event) for event in events]
-                seq, version = after.seq, after.version
-                _log("command.appended", asked, seq=seq, version=version, events=names)
+                place = {"seq": after.seq, "version": after.version}
+                self._log("command.appended", asked, **place, events=names)
             return result
 
         task = asyncio.create_task(carry_out())
         self._appending.add(task)
         task.add_done_callback(self._appending.discard)
         return await asyncio.shield(task)
+
+    def _log(self, what: str, asked: Asked, **more: object) -> None:
+        """A line of the audit trail: who, from where, what, and what came of it
+        (ADR 16).
+
+        What was so before and after is in the events, at `seq`.
+        """
+        token, name, address = asked.sender
+        self._logger.info(
+            what,
+            chamber=asked.place.chamber,
+            roll_call=asked.place.roll_call,
+            command=type(asked.command).__name__,
+            **more,
+            token=token,
+            name=name,
+            address=address,
+        )
 
 
 def _decide(asked: Asked, seen: Loaded | None) -> tuple[Event, ...]:
@@ -245,16 +265,7 @@ def _later(code: str, detail: str) -> HttpProblem:
     return HttpProblem(code, detail, headers={"Retry-After": "1"})
 
 
-def _log(what: str, asked: Asked, **more: object) -> None:
-    """A line of the audit trail: who, from where, what, and what came of it (ADR 16).
-
-    What was so before and after is in the events, at `seq`.
-    """
-    logger.info(
-        what,
-        chamber=asked.place.chamber,
-        roll_call=asked.place.roll_call,
-        command=type(asked.command).__name__,
-        **more,
-        **asked.sender._asdict(),
-    )
+@lru_cache
+def _counter(command: str, outcome: str) -> Counter:
+    """Looked up once: there are some dozens."""
+    return metrics.COMMANDS.labels(command, outcome)

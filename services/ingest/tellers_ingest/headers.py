@@ -58,7 +58,7 @@ def _only(headers: Headers, name: str) -> str | None:
 
 
 def _unquoted(sent: str) -> str | None:
-    quoted = _QUOTED.fullmatch(sent)
+    quoted = _QUOTED.fullmatch(sent) if sent.startswith('"') else None
     if quoted is not None:
         return re.sub(r"\\(.)", r"\1", quoted[1])
     return sent if _BARE.fullmatch(sent) else None

@@ -45,6 +45,7 @@ from tellers_ingest.models import (
 from tellers_ingest.openapi import described
 from tellers_runtime.clock import today
 
+_DELEGATION = re.compile(DELEGATION)
 router = APIRouter(route_class=CommandRoute)
 ROLL_CALLS = "/v1/{chamber}/roll-calls"
 ROLL_CALL = ROLL_CALLS + "/{roll_call}"
@@ -179,7 +180,7 @@ async def record_intention(
 
 
 def _code(delegation: str) -> str:
-    if not re.fullmatch(DELEGATION, delegation):
+    if not _DELEGATION.fullmatch(delegation):
         raise UnknownDelegation(
             "a delegation is named by its ISO 3166-1 alpha-3 code, such as FRA"
         )

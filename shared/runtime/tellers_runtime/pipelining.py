@@ -50,6 +50,9 @@ class Seal(NamedTuple):
     judge: Callable[[Sequence[Any]], Exception | None] = _nothing
 
 
+_UNSEALED = Seal()
+
+
 class _Asked(NamedTuple):
     packed: bytes
     reply: "asyncio.Future[Any]"
@@ -62,7 +65,7 @@ class Pipelining:
     of time, and connects anew when a connection was lost.
     """
 
-    def __init__(self, redis: "Redis", seal: Seal = Seal()) -> None:  # noqa: B008
+    def __init__(self, redis: "Redis", seal: Seal = _UNSEALED) -> None:
         self._pool = redis.connection_pool
         self._seal = seal
         self._sealing = b"".join(map(_packed, seal.commands))
@@ -89,8 +92,8 @@ class Pipelining:
                 await self._work_on_one_connection()
         finally:
             self._working = None
-            # When we are cancelled, the loop ends.
-            _give(self._take(), [], RedisConnectionError("given up before it was sent"))
+            while self._waiting:  # only if we are ended ourselves
+                _give(self._take(), [], RedisConnectionError("given up"))
 
     async def _work_on_one_connection(self) -> None:
         """The same as long as it holds; who is answered from it is not waited for."""

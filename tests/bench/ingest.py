@@ -25,7 +25,7 @@ from tests.bench import voters
 from tests.bench.report import median, quantile, table
 from tests.e2e.stack import Clerk, Service
 from tests.faults.writers import begin
-from tests.servers import HOST, RedisServer, free_port
+from tests.servers import RedisServer, free_port
 
 RUNS = 5
 ROUNDS = 60

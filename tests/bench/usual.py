@@ -1,4 +1,4 @@
-"""The baseline of `ingest`: the vote route as FastAPI's and redis-py's manuals write it.
+"""The baseline of `ingest`: the vote route as the manuals of its libraries have it.
 
 FastAPI with pydantic models and dependencies, redis-py with a pool of connections and
 `register_script`; the same append script, the same token check, the same idempotency

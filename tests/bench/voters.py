@@ -107,9 +107,7 @@ def main(port: int, token: str, roll_call: str, rounds: int, before: int) -> Non
                     left -= 1
     seconds = time.perf_counter() - began
     print(
-        json.dumps(
-            {"seconds": seconds, "cpu": time.process_time() - cpu, "took": took}
-        )
+        json.dumps({"seconds": seconds, "cpu": time.process_time() - cpu, "took": took})
     )
 
 

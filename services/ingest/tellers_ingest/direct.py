@@ -94,7 +94,7 @@ class Direct:
         request = Request(scope, receive, send)
         try:
             response = await route.respond(request)
-        except Exception as error:  # noqa: BLE001 - as FastAPI does
+        except Exception as error:
             kind = next(k for k in type(error).__mro__ if k in self._handlers)
             response = await self._handlers[kind](request, error)
             if kind is Exception:

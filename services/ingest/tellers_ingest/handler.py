@@ -17,8 +17,15 @@ from prometheus_client import Counter
 
 from tellers_core.codec import LogName, encode
 from tellers_core.errors import BadRequest, Problem, Refused
-from tellers_core.events import Event, wire_name
-from tellers_core.roll_call import CastVotes, Command, Schedule, decide, replay
+from tellers_core.events import Event, VoteEvent, wire_name
+from tellers_core.roll_call import (
+    CastVotes,
+    Command,
+    RollCall,
+    Schedule,
+    decide,
+    replay,
+)
 from tellers_ingest import metrics
 from tellers_ingest.answers import Answer, stored, template, unchanged, view
 from tellers_ingest.cache import Cache, Place
@@ -193,7 +200,7 @@ class Recorder:
         self, asked: Asked, seen: Loaded | None, events: Sequence[Event]
     ) -> Appended | Duplicate | KeyReused | Stale:
         """Append; who goes away meanwhile does not undo it."""
-        state = replay(events, onto=seen.roll_call if seen else None)
+        state = _shown(seen, events)
         head, tail = template(view(*asked.place, state), asked.command, events)
         now = rfc3339(self._clock())
         log = LogName(asked.place.chamber, state.roll.rehearsal)
@@ -218,11 +225,9 @@ class Recorder:
             result = await self._writer.append(append)
             metrics.APPEND_SECONDS.observe(perf_counter() - begun)
             if events and isinstance(result, Appended):
-                epoch = seen.epoch if seen else ""
-                after = Loaded(state, result.version, result.seq, epoch)
-                self._cache.absorb(asked.place, seen, after, events)
+                self._cache.absorb(asked.place, seen, result, events)
                 names = [wire_name(event) for event in events]
-                place = {"seq": after.seq, "version": after.version}
+                place = {"seq": result.seq, "version": result.version}
                 self._log("command.appended", asked, **place, events=names)
             return result
 
@@ -259,6 +264,13 @@ def _decide(asked: Asked, seen: Loaded | None) -> tuple[Event, ...]:
             f"roll call {asked.place.roll_call} is at {version}"
         )
     return decide(seen.roll_call if seen else None, asked.command)
+
+
+def _shown(seen: Loaded | None, events: Sequence[Event]) -> RollCall:
+    """The roll call after the events, as far as an answer shows it: without votes."""
+    if seen and all(isinstance(event, VoteEvent) for event in events):
+        return seen.roll_call
+    return replay(events, onto=seen.roll_call if seen else None)
 
 
 def _later(code: str, detail: str) -> HttpProblem:

@@ -8,7 +8,6 @@ import logging
 import re
 import sys
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -85,10 +84,12 @@ def render(logger: object, name: str, event: structlog.typing.EventDict) -> byte
     none of the words that a secret is known by: it is looked through as a whole.
     """
     if _is_plain(event.values()):
-        with suppress(ValueError, OverflowError):  # JSON has no such text, or number
+        try:
             line = msgspec.json.encode(event)
-            if line.isascii() and not any(map(line.lower().__contains__, _SUSPICIOUS)):
-                return line
+        except (ValueError, OverflowError):  # half a letter, or too large a number
+            line = _SUSPICIOUS[0]
+        if line.isascii() and not any(map(line.lower().__contains__, _SUSPICIOUS)):
+            return line
     full = _in_full(logger, name, scrub(event))
     return full if isinstance(full, bytes) else full.encode()
 
@@ -97,7 +98,9 @@ def _is_plain(values: Collection[Any]) -> bool:
     kinds = set(map(type, values))
     return kinds <= _PLAIN and (
         list not in kinds
-        or all(set(map(type, value)) <= {str} for value in values if type(value) is list)
+        or all(
+            set(map(type, value)) <= {str} for value in values if type(value) is list
+        )
     )
 
 
@@ -141,9 +144,7 @@ def _clean(text: str) -> str:
     return text
 
 
-_in_full = structlog.processors.JSONRenderer(
-    ensure_ascii=False, separators=(",", ":")
-)
+_in_full = structlog.processors.JSONRenderer(ensure_ascii=False, separators=(",", ":"))
 _ENDING: list[structlog.typing.Processor] = [
     # Without the variables of each function: they hold whatever was sent.
     structlog.processors.ExceptionRenderer(

@@ -103,7 +103,7 @@ class Direct:
         await response(scope, receive, send)
 
     def _find(self, scope: Scope) -> CommandRoute | None:
-        """The command that is asked for; its parts of the path are in the scope then."""
+        """The command that is asked for; the scope has its parts of the path then."""
         for route in self._routes.get(scope["method"], ()):
             found = route.path_regex.match(scope["path"])
             if found:

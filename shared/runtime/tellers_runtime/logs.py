@@ -63,7 +63,7 @@ def configure(service: str, level: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *_ENDING,
-                lambda _, __, line: line.decode(),
+                _as_text,
             ],
         )
     )
@@ -92,6 +92,10 @@ def render(logger: object, name: str, event: structlog.typing.EventDict) -> byte
             return line
     full = _in_full(logger, name, scrub(event))
     return full if isinstance(full, bytes) else full.encode()
+
+
+def _as_text(_: object, __: str, line: Any) -> str:
+    return str(line, "utf-8")
 
 
 def _is_plain(values: Collection[Any]) -> bool:

@@ -44,7 +44,10 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 async def echoes(line: Pipelining, numbers: Sequence[int]) -> list[bytes]:
-    return await asyncio.gather(*(line.ask("ECHO", f"{n}") for n in numbers))
+    said: list[bytes] = await asyncio.gather(
+        *(line.ask("ECHO", f"{n}") for n in numbers)
+    )
+    return said
 
 
 async def test_what_is_asked_at_once_goes_at_once(redis: Redis) -> None:
@@ -84,12 +87,11 @@ async def test_no_batch_is_larger_than_it_may_be(
 async def test_an_error_is_of_its_own_command(redis: Redis) -> None:
     await redis.set("text", "x")
     line = Counting(redis)
-    wrong, right, also = await asyncio.gather(
-        line.ask("HGETALL", "text"),
-        line.ask("GET", "text"),
-        line.ask("NO-SUCH-COMMAND"),
-        return_exceptions=True,
+    asked = ("HGETALL", "text"), ("GET", "text"), ("NO-SUCH-COMMAND",)
+    outcomes: list[Any] = await asyncio.gather(
+        *(line.ask(*command) for command in asked), return_exceptions=True
     )
+    wrong, right, also = outcomes
     assert isinstance(wrong, ResponseError)
     assert "WRONGTYPE" in str(wrong)
     assert right == b"x"
@@ -185,12 +187,16 @@ async def test_a_reset_is_an_unknown_outcome_for_its_batch_and_no_other(
         async with asyncio.timeout(DEADLINE):
             await asyncio.gather(*(push(writer) for writer in range(16)))
     async with connect_writer(redis_url, "direct") as direct:
-        stored = [name.decode() for name in await direct.lrange("list", 0, -1)]
+        stored = [_text(name) for name in await direct.lrange("list", 0, -1)]
     assert unknown
     assert len(places) + len(unknown) == 400
     assert len(stored) == len(set(stored))  # nothing was sent a second time
     # Everybody has the reply to his own command.
     assert all(stored[place - 1] == name for name, place in places.items())
+
+
+def _text(reply: bytes | str) -> str:
+    return reply if isinstance(reply, str) else reply.decode()
 
 
 async def test_silence_is_an_unknown_outcome_and_ends(

@@ -109,7 +109,7 @@ async def _answer(at: Hall, asked: Sent, presiding: str) -> Answered:
     if "Authorization" in headers:
         text = headers["Authorization"].replace("{presiding}", f"Bearer {presiding}")
         headers = headers | {"Authorization": text}
-    sent = {k: v.encode("latin-1") for k, v in headers.items()}
+    sent = {k.encode(): v.encode("latin-1") for k, v in headers.items()}
     answer = await at.clerk.http.request(method, path, content=body, headers=sent)
     changing = (b"date", b"request-id")
     assert answer.headers["Request-Id"]

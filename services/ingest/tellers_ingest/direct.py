@@ -83,7 +83,7 @@ class Direct:
         self._routes: dict[str, list[CommandRoute]] = defaultdict(list)
         for route in routes:
             if isinstance(route, CommandRoute):
-                for method in route.methods:
+                for method in route.methods or ():
                     self._routes[method].append(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

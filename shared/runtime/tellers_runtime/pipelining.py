@@ -98,7 +98,7 @@ class Pipelining:
     async def _work_on_one_connection(self) -> None:
         """The same as long as it holds; who is answered from it is not waited for."""
         try:
-            connection = await self._pool.get_connection()
+            connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         except (RedisError, OSError) as error:
             _give(self._take(), [], error)
             return
@@ -153,14 +153,15 @@ class Pipelining:
 
 
 def _packed(command: Sequence[Part]) -> bytes:
-    packed: bytes = hiredis.pack_command(tuple(command))
+    # Its types are those of a command without arguments.
+    packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]
     return packed
 
 
 async def _reply(connection: AbstractConnection) -> Any:
     """The next reply; a refusal as a value. The time is limited for the whole batch."""
     try:
-        return await connection.read_response(timeout=math.inf)  # type: ignore[no-untyped-call]
+        return await connection.read_response(timeout=math.inf)
     except ResponseError as refusal:
         return refusal
 

@@ -8,6 +8,7 @@ from tests.bench import (
     fanout,
     idle,
     imports,
+    ingest,
     lists,
     pixels,
     postgres,
@@ -28,6 +29,7 @@ def main() -> None:
     asked = parser.parse_args()
     benchmarks: dict[str, Callable[[], None]] = {
         "replay": replay.run,
+        "ingest": ingest.run,
         "fanout": fanout.run,
         "storm": storm.run,
         "pixels": pixels.run,

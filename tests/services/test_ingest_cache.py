@@ -7,14 +7,20 @@ from tellers_core.events import Event, Vote, VoteChanged, VoteRecorded
 from tellers_core.roll_call import replay
 from tellers_ingest.cache import MAX_KEPT, Cache, Place
 from tellers_runtime.fields import Loaded
+from tellers_runtime.log import Appended
 from tests.scenario import OPENED, SIX
 
 PLACE = Place("ga", "es-11-1")
 BASE = Loaded(replay(OPENED), 2, 2)
 
 
+def at(version: int) -> Appended:
+    """What an append came to."""
+    return Appended(version, version, b"")
+
+
 def after(before: Loaded, event: Event, version: int) -> Loaded:
-    """What an append of one event onto `before` came to."""
+    """The roll call with one more event."""
     return Loaded(replay((event,), onto=before.roll_call), version, version)
 
 
@@ -22,11 +28,11 @@ def test_replies_in_another_order_lose_nothing() -> None:
     cache = Cache()
     cache.put(PLACE, BASE)
     first, second = VoteRecorded("FJI", Vote.YES), VoteRecorded("FRA", Vote.NO)
-    cache.absorb(PLACE, BASE, after(BASE, second, 4), (second,))
+    cache.absorb(PLACE, BASE, at(4), (second,))
     kept = cache.get(PLACE)
     assert kept is not None
     assert (kept.roll_call.votes, kept.version) == ({"FRA": Vote.NO}, 2)
-    cache.absorb(PLACE, BASE, after(BASE, first, 3), (first,))
+    cache.absorb(PLACE, BASE, at(3), (first,))
     kept = cache.get(PLACE)
     assert kept is not None
     assert kept.roll_call == replay((*OPENED, first, second))
@@ -38,7 +44,7 @@ def test_what_was_read_again_is_not_counted_twice() -> None:
     event = VoteRecorded("FJI", Vote.YES)
     fresh = after(BASE, event, 3)
     cache.put(PLACE, fresh)
-    cache.absorb(PLACE, BASE, after(BASE, event, 3), (event,))
+    cache.absorb(PLACE, BASE, at(3), (event,))
     assert cache.get(PLACE) == fresh
 
 
@@ -47,13 +53,13 @@ def test_what_lags_too_far_behind_is_dropped() -> None:
     other = Loaded(replay((*OPENED, VoteRecorded("FJI", Vote.YES))), 3, 3)
     cache.put(PLACE, BASE)
     event = VoteChanged("FJI", Vote.NO, Vote.YES)
-    cache.absorb(PLACE, other, after(other, event, 4), (event,))
+    cache.absorb(PLACE, other, at(4), (event,))
     assert cache.get(PLACE) is None
 
 
 def test_a_new_roll_call_is_kept_from_its_beginning() -> None:
     cache = Cache()
-    cache.absorb(PLACE, None, Loaded(replay(OPENED[:1]), 1, 7), OPENED[:1])
+    cache.absorb(PLACE, None, Appended(7, 1, b""), OPENED[:1])
     assert cache.get(PLACE) == Loaded(replay(OPENED[:1]), 1, 7)
 
 
@@ -82,7 +88,7 @@ def test_a_version_is_claimed_only_with_all_its_events(
         if ours[place]:
             seen = BASE
             event = events[place]
-            cache.absorb(PLACE, seen, after(seen, event, 3 + place), (event,))
+            cache.absorb(PLACE, seen, at(3 + place), (event,))
     kept = cache.get(PLACE)
     assert kept is not None
     assert kept.roll_call.votes == {

@@ -24,7 +24,8 @@ class Admission:
             network = network_of(client[0]) if client else ""
             wait = self._reads.take(network) if network else 0.0
             if network:
-                send = outermost.with_headers(send, self._reads.headers(network))
+                left = outermost.on_the_line(self._reads.headers(network))
+                send = outermost.with_headers(send, left)
             if wait:
                 problem = too_many(wait, "too many requests from this address")
                 await problem.response()(scope, receive, send)

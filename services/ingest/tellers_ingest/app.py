@@ -9,10 +9,11 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from redis.exceptions import RedisError
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tellers_ingest.auth import Gate
 from tellers_ingest.console import console
+from tellers_ingest.direct import Direct
 from tellers_ingest.handler import Recorder
 from tellers_ingest.imports import Importer
 from tellers_ingest.imports import router as imports_router
@@ -73,10 +74,19 @@ def create_app(
     class _Ingest(IngestApp):
         def build_middleware_stack(self) -> ASGIApp:
             inner = super().build_middleware_stack()
-            named = Named(inner)
+            direct = Direct(inner, router.routes, self.exception_handlers)
+            named = Named(direct)
             traced = WithTraceparent(named) if traces.on else named
             answering = outermost.AnswerHeaders(traced, HEADERS)
             return outermost.behind(settings.trusted_proxies, answering)
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and self.middleware_stack is not None:
+                # FastAPI would first ask the environment whether it shall measure us.
+                scope["app"] = self
+                await self.middleware_stack(scope, receive, send)
+                return
+            await super().__call__(scope, receive, send)
 
     app = _Ingest(
         title="Tellers ingest",

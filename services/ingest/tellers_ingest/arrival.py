@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from fastapi import Request
 from fastapi.responses import Response
-from starlette.requests import ClientDisconnect
 
 from tellers_core.errors import UnknownChamber
 from tellers_core.roll_call import Command
@@ -70,16 +69,17 @@ async def arrive(
 async def _body(request: Request, most: int) -> bytes:
     if request.headers.get("content-encoding", "identity") != "identity":
         raise _unsupported("Content-Encoding: send the body as it is")
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most:
-                detail = f"the body has more than {most} bytes"
-                raise HttpProblem("bad_request", detail, status=413)
-    except ClientDisconnect as gone:  # nobody reads the answer
-        raise HttpProblem("bad_request", "the body is incomplete", status=400) from gone
-    return bytes(body)
+    body, more = b"", True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":  # nobody reads the answer
+            raise HttpProblem("bad_request", "the body is incomplete", status=400)
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > most:
+            detail = f"the body has more than {most} bytes"
+            raise HttpProblem("bad_request", detail, status=413)
+    return body
 
 
 def _unsupported(detail: str) -> HttpProblem:

@@ -14,6 +14,7 @@ from tellers_core.errors import CorruptHistory
 from tellers_core.events import Event
 from tellers_core.roll_call import replay
 from tellers_runtime.fields import Loaded
+from tellers_runtime.log import Appended
 
 # Roll calls that run at the same time in all chambers, with a wide margin.
 MAX_KEPT = 64
@@ -53,26 +54,27 @@ class Cache:
         self,
         place: Place,
         before: Loaded | None,
-        after: Loaded,
+        appended: Appended,
         events: Sequence[Event],
     ) -> None:
-        """Our events were appended: `after` is what they make of `before`, with the
-        version and seq that they were given.
+        """Our events, decided on `before`, were appended.
 
         Other commands may have moved on what is kept since `before` was taken from it.
         """
         kept = self._kept.get(place, before)
+        seq, version, _ = appended
         if kept is None:
-            self.put(place, after if after.version == len(events) else None)
+            is_whole = version == len(events)
+            self.put(place, Loaded(replay(events), version, seq) if is_whole else None)
             return
-        if kept.version >= after.version or kept.epoch != after.epoch:
+        if kept.version >= version or (before and before.epoch != kept.epoch):
             return  # it was read again meanwhile
-        state = after.roll_call
-        if kept is not before:
-            try:
-                state = replay(events, onto=kept.roll_call)
-            except CorruptHistory:  # it lags behind too far for these events
-                self.put(place, None)
-                return
-        newest = after if after.version == kept.version + len(events) else kept
-        self.put(place, newest._replace(roll_call=state))
+        try:
+            state = replay(events, onto=kept.roll_call)
+        except CorruptHistory:  # it lags behind too far for these events
+            self.put(place, None)
+            return
+        if version == kept.version + len(events):
+            self.put(place, Loaded(state, version, seq, kept.epoch))
+        else:
+            self.put(place, kept._replace(roll_call=state))

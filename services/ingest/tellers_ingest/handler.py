@@ -8,15 +8,24 @@ ever answered from a roll call read for this command.
 
 import asyncio
 from collections.abc import Sequence
+from functools import lru_cache
 from time import perf_counter
 from typing import NamedTuple
 
 import structlog
+from prometheus_client import Counter
 
 from tellers_core.codec import LogName, encode
 from tellers_core.errors import BadRequest, Problem, Refused
-from tellers_core.events import Event, wire_name
-from tellers_core.roll_call import CastVotes, Command, Schedule, decide, replay
+from tellers_core.events import Event, VoteEvent, wire_name
+from tellers_core.roll_call import (
+    CastVotes,
+    Command,
+    RollCall,
+    Schedule,
+    decide,
+    replay,
+)
 from tellers_ingest import metrics
 from tellers_ingest.answers import Answer, stored, template, unchanged, view
 from tellers_ingest.cache import Cache, Place
@@ -38,7 +47,6 @@ from tellers_runtime.tracing import NO_TRACES, Traces
 MAX_TRIES = 20
 # Five for each delegation of the General Assembly; beyond it, waiting helps nobody.
 MAX_RUNNING = 1000
-logger = structlog.get_logger()
 
 
 class Idempotency(NamedTuple):
@@ -94,6 +102,7 @@ class Recorder:
         self._cache = Cache()
         self._running = 0
         self._appending: set[asyncio.Task[object]] = set()
+        self._logger = structlog.get_logger().bind()  # as it is configured by now
 
     async def record(self, asked: Asked) -> Answer:
         """The answer to a command, its events appended."""
@@ -110,9 +119,9 @@ class Recorder:
             raise
         finally:
             self._running -= 1
-            metrics.COMMANDS.labels(type(asked.command).__name__, outcome).inc()
+            _counter(type(asked.command).__name__, outcome).inc()
             if outcome != "appended":  # which is logged with its seq
-                _log("command.answered", asked, outcome=outcome)
+                self._log("command.answered", asked, outcome=outcome)
 
     async def faults(self, place: Place, votes: CastVotes) -> tuple[Problem, ...]:
         """What the rules have against these votes, for a batch that is bad anyway."""
@@ -195,7 +204,7 @@ class Recorder:
         self, asked: Asked, seen: Loaded | None, events: Sequence[Event]
     ) -> Appended | Duplicate | KeyReused | Stale:
         """Append; who goes away meanwhile does not undo it."""
-        state = replay(events, onto=seen.roll_call if seen else None)
+        state = _shown(seen, events)
         head, tail = template(view(*asked.place, state), asked.command, events)
         now = rfc3339(self._clock())
         log = LogName(asked.place.chamber, state.roll.rehearsal)
@@ -220,12 +229,11 @@ class Recorder:
             result = await self._writer.append(append)
             metrics.APPEND_SECONDS.observe(perf_counter() - begun)
             if events and isinstance(result, Appended):
-                epoch = seen.epoch if seen else ""
-                after = Loaded(state, result.version, result.seq, epoch)
-                self._cache.absorb(asked.place, seen, after, events)
+                self._cache.absorb(asked.place, seen, result, events)
                 names = [wire_name(event) for event in events]
-                seq, version = after.seq, after.version
-                _log("command.appended", asked, seq=seq, version=version, events=names)
+                seq, version = result.seq, result.version
+                place = {"seq": seq, "version": version}
+                self._log("command.appended", asked, **place, events=names)
                 if self._traces.on:
                     seqs = range(seq - len(events) + 1, seq + 1)
                     self._traces.appended(log, seqs, traced_from)
@@ -235,6 +243,24 @@ class Recorder:
         self._appending.add(task)
         task.add_done_callback(self._appending.discard)
         return await asyncio.shield(task)
+
+    def _log(self, what: str, asked: Asked, **more: object) -> None:
+        """A line of the audit trail: who, from where, what, and what came of it
+        (ADR 16).
+
+        What was so before and after is in the events, at `seq`.
+        """
+        token, name, address = asked.sender
+        self._logger.info(
+            what,
+            chamber=asked.place.chamber,
+            roll_call=asked.place.roll_call,
+            command=type(asked.command).__name__,
+            **more,
+            token=token,
+            name=name,
+            address=address,
+        )
 
 
 def _decide(asked: Asked, seen: Loaded | None) -> tuple[Event, ...]:
@@ -248,20 +274,18 @@ def _decide(asked: Asked, seen: Loaded | None) -> tuple[Event, ...]:
     return decide(seen.roll_call if seen else None, asked.command)
 
 
+def _shown(seen: Loaded | None, events: Sequence[Event]) -> RollCall:
+    """The roll call after the events, as far as an answer shows it: without votes."""
+    if seen and all(isinstance(event, VoteEvent) for event in events):
+        return seen.roll_call
+    return replay(events, onto=seen.roll_call if seen else None)
+
+
 def _later(code: str, detail: str) -> HttpProblem:
     return HttpProblem(code, detail, headers={"Retry-After": "1"})
 
 
-def _log(what: str, asked: Asked, **more: object) -> None:
-    """A line of the audit trail: who, from where, what, and what came of it (ADR 16).
-
-    What was so before and after is in the events, at `seq`.
-    """
-    logger.info(
-        what,
-        chamber=asked.place.chamber,
-        roll_call=asked.place.roll_call,
-        command=type(asked.command).__name__,
-        **more,
-        **asked.sender._asdict(),
-    )
+@lru_cache
+def _counter(command: str, outcome: str) -> Counter:
+    """Looked up once: there are some dozens."""
+    return metrics.COMMANDS.labels(command, outcome)

@@ -27,7 +27,7 @@ def idempotency(request: Request, chamber: str, body: bytes) -> Idempotency | No
     key = _unquoted(sent)
     if key is None or not 0 < len(key) <= MAX_KEY:
         raise _bad("Idempotency-Key", f"must be 1 to {MAX_KEY} printable ASCII letters")
-    said = (request.method, request.url.path, media_type(request.headers))
+    said = (request.method, request.scope["path"], media_type(request.headers))
     return Idempotency(
         hashlib.sha256(f"{chamber}\n{key}".encode()).hexdigest(),
         hashlib.sha256("\n".join((*said, "")).encode() + body).hexdigest(),
@@ -58,7 +58,7 @@ def _only(headers: Headers, name: str) -> str | None:
 
 
 def _unquoted(sent: str) -> str | None:
-    quoted = _QUOTED.fullmatch(sent)
+    quoted = _QUOTED.fullmatch(sent) if sent.startswith('"') else None
     if quoted is not None:
         return re.sub(r"\\(.)", r"\1", quoted[1])
     return sent if _BARE.fullmatch(sent) else None

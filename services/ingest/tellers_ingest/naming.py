@@ -3,11 +3,10 @@
 import itertools
 import secrets
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
-HEADER = "Request-Id"
+HEADER = b"request-id"
 
 
 class Named:
@@ -24,10 +23,15 @@ class Named:
             return
         name = f"{self._process}-{next(self._numbers)}"
 
+        header = HEADER, name.encode()
+
         async def with_name(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = name
+                message["headers"] = [*message.get("headers", ()), header]
             await send(message)
 
-        with bound_contextvars(request=name):
+        bound = bind_contextvars(request=name)
+        try:
             await self._app(scope, receive, with_name)
+        finally:
+            reset_contextvars(**bound)

@@ -28,6 +28,7 @@ from tellers_ingest import batch
 from tellers_ingest.arrival import JSON, MAX_BODY_BYTES, arrive
 from tellers_ingest.auth import Presiding, Recording
 from tellers_ingest.cache import Place
+from tellers_ingest.direct import CommandRoute
 from tellers_ingest.handler import Recorder
 from tellers_ingest.headers import media_type
 from tellers_ingest.models import (
@@ -44,7 +45,8 @@ from tellers_ingest.models import (
 from tellers_ingest.openapi import described
 from tellers_runtime.clock import today
 
-router = APIRouter()
+_DELEGATION = re.compile(DELEGATION)
+router = APIRouter(route_class=CommandRoute)
 ROLL_CALLS = "/v1/{chamber}/roll-calls"
 ROLL_CALL = ROLL_CALLS + "/{roll_call}"
 VOTE = ROLL_CALL + "/votes/{delegation}"
@@ -178,7 +180,7 @@ async def record_intention(
 
 
 def _code(delegation: str) -> str:
-    if not re.fullmatch(DELEGATION, delegation):
+    if not _DELEGATION.fullmatch(delegation):
         raise UnknownDelegation(
             "a delegation is named by its ISO 3166-1 alpha-3 code, such as FRA"
         )

@@ -13,9 +13,8 @@ def utc_now() -> datetime:
 
 def rfc3339(moment: datetime) -> str:
     """The moment in UTC with milliseconds: `2026-11-23T17:00:01.234Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + (
-        f"{moment.microsecond // 1000:03d}Z"
-    )
+    in_utc = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return in_utc.removesuffix("+00:00") + "Z"
 
 
 def today() -> date:

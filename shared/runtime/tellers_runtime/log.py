@@ -20,6 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from tellers_core.codec import LogName, Template
 from tellers_runtime import keys
 from tellers_runtime.clients import Clients
+from tellers_runtime.pipelining import Pipelining, Seal
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 # Enough for every tally that the tally service may have published and not yet archived
@@ -133,6 +134,7 @@ class LogWriter:
         ).hexdigest()
         self._replicas = replicas
         self._replica_timeout_ms = replica_timeout_ms
+        self._lines: dict[Redis, Pipelining] = {}
 
     async def append(self, a: Append) -> Appended | Duplicate | KeyReused | Stale:
         """Append all or nothing. Safe to repeat with the same idempotency key.
@@ -207,33 +209,41 @@ class LogWriter:
             return await self._replicated(chamber, *call)
 
     async def _replicated(self, chamber: str, *command: str | bytes | int) -> Any:
-        """The reply to a command, when the replicas have all that it rests on.
+        """The reply to a command, when the replicas have all that it rests on."""
+        redis = self._of(chamber)
+        if redis not in self._lines:  # one server has one, for all chambers
+            seal = self._seal(chamber) if self._replicas else Seal()
+            self._lines[redis] = Pipelining(redis, seal)
+        return await self._lines[redis].ask(*command)
+
+    def _seal(self, chamber: str) -> Seal:
+        """What ends a batch of commands: the replicas are waited for.
 
         WAIT is for the last write of its own connection, and a replayed answer is none:
         the empty publication is, and it changes nothing and is on no disk. In a cluster
         publications do not go the log's way, so there it is an empty key.
         """
-        redis = self._of(chamber)
-        if not self._replicas:
-            return await redis.execute_command(*command)  # type: ignore[no-untyped-call]
-        pipe = redis.pipeline(transaction=False)
-        pipe.execute_command(*command)
-        if isinstance(self._redis, Clients) and self._redis.clustered:
-            pipe.set(keys.written(chamber), "")
-        else:
-            pipe.publish(keys.WRITTEN, "")
-        pipe.wait(self._replicas, self._replica_timeout_ms)
-        replies = await pipe.execute(raise_on_error=False)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        reply, _, had = replies
-        if had < self._replicas:
-            raise NotReplicated(
+
+        def judge(replies: Sequence[Any]) -> Exception | None:
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    return reply
+            _, had = replies
+            if had >= self._replicas:
+                return None
+            return NotReplicated(
                 f"{had} of {self._replicas} replicas had it after "
                 f"{self._replica_timeout_ms} ms"
             )
-        return reply
+
+        clustered = isinstance(self._redis, Clients) and self._redis.clustered
+        write = (
+            ("SET", keys.written(chamber), "")
+            if clustered
+            else ("PUBLISH", keys.WRITTEN, "")
+        )
+        wait = ("WAIT", self._replicas, self._replica_timeout_ms)
+        return Seal((write, wait), judge)
 
 
 def _counted(

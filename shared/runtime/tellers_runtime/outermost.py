@@ -3,13 +3,14 @@
 Outermost, so that it holds for the answer to an error of ours too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+RawHeaders = Sequence[tuple[bytes, bytes]]
 # The same for everything that is not a page: nothing of it runs, nobody frames it.
 HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
@@ -24,7 +25,7 @@ class AnswerHeaders:
 
     def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
         self._app = app
-        self._headers = dict(headers)
+        self._headers = on_the_line(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,14 +35,20 @@ class AnswerHeaders:
         await self._app(scope, receive, with_headers(send, self._headers))
 
 
-def with_headers(send: Send, headers: Mapping[str, str]) -> Send:
+def on_the_line(headers: Mapping[str, str]) -> RawHeaders:
+    """The headers as they are sent: once a process, not eight times an answer."""
+    return list(Headers(headers).raw)
+
+
+def with_headers(send: Send, headers: RawHeaders) -> Send:
     """The send that adds headers to the answer, if it does not have them already."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            answered = MutableHeaders(scope=message)
-            for name, value in headers.items():
-                answered.setdefault(name, value)
+            answered = [*message.get("headers", ())]
+            present = {name for name, _ in answered}
+            answered += [pair for pair in headers if pair[0] not in present]
+            message["headers"] = answered
         await send(message)
 
     return sending

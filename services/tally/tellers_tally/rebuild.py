@@ -117,11 +117,13 @@ async def project(
     batch = Batch()
     touched: dict[str, None] = {}
     while entries := await reader.range(batch.last_seq, READ_AT_ONCE):
+        changes = []
         for entry in entries:
             witness(entry)
-            change = projector.absorb(entry)
+            changes.append(projector.take(entry))
+        for change in projector.settle(changes):
             batch.count(change)
-            if entry.seq > position.seq:
+            if change.entry.seq > position.seq:
                 batch.keep(change)
             touched.update(dict.fromkeys(change.touched))
     for name in touched:

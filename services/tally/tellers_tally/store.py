@@ -81,7 +81,7 @@ class Batch:
         self.scheduled: dict[str, int] = {}
         self.votes: dict[str, dict[str, tuple[str | None, int]]] = {}
 
-    def add(self, change: Change, tallies: Iterable[Tally]) -> None:
+    def add(self, change: Change, tallies: Iterable[Tally] = ()) -> None:
         """One more entry, with the tallies of the roll calls it touched."""
         self.keep(change)
         self.count(change)

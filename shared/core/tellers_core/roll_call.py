@@ -61,6 +61,7 @@ class Phase(StrEnum):
 
 
 RUNNING = (Phase.SCHEDULED, Phase.OPEN, Phase.LOCKED)
+ANSWERING = (Phase.OPEN, Phase.SCHEDULED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +183,17 @@ class RollCall(Struct):
         )
 
     @property
+    def outstanding(self) -> int:
+        """Answers that may still come. At the lock none may any more: who has not
+        answered is not voting."""
+        if self.phase not in ANSWERING:
+            return 0
+        return len(self.entitled) - self.yes - self.no - self.abstain
+
+    @property
     def standing(self) -> Standing:
-        """What a majority needs to know. At the lock nothing is outstanding any more:
-        who has not answered is not voting."""
-        may_answer = self.phase is Phase.OPEN or self.phase is Phase.SCHEDULED
-        answered = self.yes + self.no + self.abstain
-        outstanding = len(self.entitled) - answered if may_answer else 0
-        members = len(self.roll.members)
+        """What a majority needs to know."""
+        outstanding, members = self.outstanding, len(self.roll.members)
         if self.rule != "security_council":
             return Standing(self.yes, self.no, outstanding, members)
         # A permanent member that may not vote here (Article 27(3)) cannot veto.
@@ -200,7 +205,7 @@ class RollCall(Struct):
             outstanding,
             members,
             vetoes=answers.count(Vote.NO),
-            silent_permanent=answers.count(None) if may_answer else 0,
+            silent_permanent=answers.count(None) if self.phase in ANSWERING else 0,
             agreeing_permanent=answers.count(Vote.YES),
         )
 

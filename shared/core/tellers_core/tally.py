@@ -5,6 +5,7 @@ event on and notices a clinch that is taken back; `tally` renders it. Determinis
 same events give the same bytes in every service, today and in a rebuild.
 """
 
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -21,7 +22,7 @@ from tellers_core.events import (
     VoteWithdrawn,
     wire_name,
 )
-from tellers_core.majority import Rule, majority
+from tellers_core.majority import Majority, Rule, Standing, majority
 from tellers_core.roll_call import Phase, RollCall
 
 Status = Literal[
@@ -97,7 +98,8 @@ class Tally(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tall
 
 class Projection(Struct):
     """A roll call and its place in the log: seq and version of its last event, its
-    time, the verdict's status then, and what that event retracted."""
+    time, the verdict's status and the yes votes needed then, and what that event
+    retracted."""
 
     chamber: str
     id: str
@@ -106,25 +108,59 @@ class Projection(Struct):
     version: int
     at: str
     status: Status
+    required: int
     retracted: Retracted | None = None
 
 
-def status_of(state: RollCall) -> Status:
-    """How the verdict stands. What is settled outranks what merely holds now."""
+# Status, and yes votes needed now.
+Judged = tuple[Status, int]
+# Roll calls of a chamber resemble each other: figures that come again are looked up.
+JUDGED_KEPT = 1 << 16
+
+
+def judged(state: RollCall) -> Judged:
+    """How the verdict stands, and the yes votes needed now. What is settled outranks
+    what merely holds now."""
+    rule = state.rule
+    if rule == "security_council":  # who voted matters
+        found = _judge(majority(rule), state.standing)
+    else:
+        found = _judge_counts(
+            rule, state.yes, state.no, state.outstanding, len(state.roll.members)
+        )
     if state.phase is Phase.CLOSED and state.outcome is not None:
-        return state.outcome.value
+        return state.outcome.value, found[1]
     if state.phase is Phase.ANNULLED:
-        return "annulled"
-    required, standing = majority(state.rule), state.standing
+        return "annulled", found[1]
+    return found
+
+
+@lru_cache(JUDGED_KEPT)
+def _judge_counts(
+    rule: Rule, yes: int, no: int, outstanding: int, members: int
+) -> Judged:
+    return _judge(majority(rule), Standing(yes, no, outstanding, members))
+
+
+def _judge(required: Majority, standing: Standing) -> Judged:
+    return _status(required, standing), required.required(standing)
+
+
+def _status(required: Majority, standing: Standing) -> Status:
     if required.clinched(standing):
         return "clinched"
     if required.unreachable(standing):
         return "unreachable"
-    if state.yes == state.no == 0:
+    if standing.yes == standing.no == 0:
         return "pending"
     if required.carried(standing):
         return "passing"
-    return "tied" if required.is_simple and state.yes == state.no else "failing"
+    return "tied" if required.is_simple and standing.yes == standing.no else "failing"
+
+
+def status_of(state: RollCall) -> Status:
+    """How the verdict stands."""
+    return judged(state)[0]
 
 
 def verdict(
@@ -161,20 +197,20 @@ def absorb(before: Projection | None, recorded: Recorded) -> Projection:
             recorded.seq,
             1,
             recorded.time,
-            status_of(state),
+            *judged(state),
         )
     if recorded.version != before.version + 1:
         raise CorruptHistory(
             f"version {recorded.version} after version {before.version}"
         )
     state = roll_call.absorb(before.roll_call, recorded.event)
-    was, status = before.status, status_of(state)
-    before.seq, before.version, before.at = (
-        recorded.seq,
-        recorded.version,
-        recorded.time,
-    )
-    before.status, before.retracted = status, None
+    was, (status, required) = before.status, judged(state)
+    before.seq = recorded.seq
+    before.version = recorded.version
+    before.at = recorded.time
+    before.status = status
+    before.required = required
+    before.retracted = None
     if was in SETTLED and status != was and state.phase not in ENDED:
         before.retracted = Retracted(was, recorded.seq, _cause(recorded))
     return before

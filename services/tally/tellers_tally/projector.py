@@ -23,6 +23,7 @@ from tellers_core.tally import (
     Tally,
     absorb,
     encode_tally,
+    judged,
     tally,
 )
 from tellers_runtime.log import Entry
@@ -144,8 +145,7 @@ def _standing(projection: Projection) -> tuple[str | int, ...]:
         entitled - yes - no - abstain,
         entitled,
         len(state.roll.members),
-        projection.status,
-        projection.required,
+        *judged(state),
     )
 
 

@@ -182,10 +182,13 @@ class _Subject(Struct):
     rollcall: str
 
 
+_decode_subject = msgspec.json.Decoder(_Subject).decode
+
+
 def roll_call_of(entry: bytes) -> str | None:
     """Whose event an entry is, even if its type is not understood; None if unknown."""
     try:
-        return msgspec.json.decode(entry, type=_Subject).rollcall
+        return _decode_subject(entry).rollcall
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
 
@@ -203,12 +206,14 @@ def publishable(log: LogName, seq: int, entry: bytes) -> bytes:
     The same for the entry as the archive keeps it (`as_text`), so that a log restored
     from there is published as it was.
     """
-    text = as_text(entry)
-    kept = text.encode()
+    if entry.isascii() and b"\0" not in entry:
+        kept = entry  # so most are, and this is done for each
+    else:
+        kept = as_text(entry).encode()
     if _EPOCH_GAP in kept and roll_call_of(kept) is not None:
-        return entry if kept == entry else kept
+        return kept
     sequence = f"{seq:0{SEQUENCE_DIGITS}d}"
-    head = _canonical.encode({"data": {"entry": text}})[:-1]
+    head = _canonical.encode({"data": {"entry": kept.decode()}})[:-1]
     rest = {
         "id": f"{log.chamber}-{sequence}",
         "sequence": sequence,

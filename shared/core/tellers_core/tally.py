@@ -5,7 +5,6 @@ event on and notices a clinch that is taken back; `tally` renders it. Determinis
 same events give the same bytes in every service, today and in a rebuild.
 """
 
-from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -22,7 +21,7 @@ from tellers_core.events import (
     VoteWithdrawn,
     wire_name,
 )
-from tellers_core.majority import Majority, Rule, Standing, majority
+from tellers_core.majority import Rule, majority
 from tellers_core.roll_call import Phase, RollCall
 
 Status = Literal[
@@ -98,8 +97,7 @@ class Tally(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tall
 
 class Projection(Struct):
     """A roll call and its place in the log: seq and version of its last event, its
-    time, the verdict's status and the yes votes needed then, and what that event
-    retracted."""
+    time, and what that event retracted."""
 
     chamber: str
     id: str
@@ -107,55 +105,22 @@ class Projection(Struct):
     seq: int
     version: int
     at: str
-    status: Status
-    required: int
     retracted: Retracted | None = None
 
+    @property
+    def status(self) -> Status:
+        """How the verdict stands."""
+        return status_of(self.roll_call)
 
-# Status, and yes votes needed now.
-Judged = tuple[Status, int]
-# Roll calls of a chamber resemble each other: figures that come again are looked up.
-JUDGED_KEPT = 1 << 16
 
-
-def judged(state: RollCall) -> Judged:
-    """How the verdict stands, and the yes votes needed now. What is settled outranks
-    what merely holds now."""
-    rule = state.rule
-    if rule == "security_council":  # who voted matters
-        found = _judge(majority(rule), state.standing)
-    else:
-        found = _judge_counts(
-            rule, state.yes, state.no, state.outstanding, len(state.roll.members)
-        )
+def judged(state: RollCall) -> tuple[Status, int]:
+    """How the verdict stands, and the yes votes needed now."""
+    status, required = majority(state.rule).judge(state.standing)
     if state.phase is Phase.CLOSED and state.outcome is not None:
-        return state.outcome.value, found[1]
+        return state.outcome.value, required
     if state.phase is Phase.ANNULLED:
-        return "annulled", found[1]
-    return found
-
-
-@lru_cache(JUDGED_KEPT)
-def _judge_counts(
-    rule: Rule, yes: int, no: int, outstanding: int, members: int
-) -> Judged:
-    return _judge(majority(rule), Standing(yes, no, outstanding, members))
-
-
-def _judge(required: Majority, standing: Standing) -> Judged:
-    return _status(required, standing), required.required(standing)
-
-
-def _status(required: Majority, standing: Standing) -> Status:
-    if required.clinched(standing):
-        return "clinched"
-    if required.unreachable(standing):
-        return "unreachable"
-    if standing.yes == standing.no == 0:
-        return "pending"
-    if required.carried(standing):
-        return "passing"
-    return "tied" if required.is_simple and standing.yes == standing.no else "failing"
+        return "annulled", required
+    return status, required
 
 
 def status_of(state: RollCall) -> Status:
@@ -197,22 +162,24 @@ def absorb(before: Projection | None, recorded: Recorded) -> Projection:
             recorded.seq,
             1,
             recorded.time,
-            *judged(state),
         )
     if recorded.version != before.version + 1:
         raise CorruptHistory(
             f"version {recorded.version} after version {before.version}"
         )
-    state = roll_call.absorb(before.roll_call, recorded.event)
-    was, (status, required) = before.status, judged(state)
-    before.seq = recorded.seq
+    event, retracted = recorded.event, None
+    if isinstance(event, VoteRecorded):
+        # Settled is what no first answer can change: nobody need look.
+        roll_call.absorb_vote(before.roll_call, event)
+    else:
+        was = before.status
+        state = roll_call.absorb(before.roll_call, event)
+        if was in SETTLED and state.phase not in ENDED and status_of(state) != was:
+            retracted = Retracted(was, recorded.seq, _cause(recorded))
+    before.seq = int(recorded.sequence)
     before.version = recorded.version
     before.at = recorded.time
-    before.status = status
-    before.required = required
-    before.retracted = None
-    if was in SETTLED and status != was and state.phase not in ENDED:
-        before.retracted = Retracted(was, recorded.seq, _cause(recorded))
+    before.retracted = retracted
     return before
 
 

@@ -7,7 +7,7 @@ ours.
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple, cast
 
@@ -285,6 +285,14 @@ class LogReader:
         pipe.xrange(keys.events(self.log), f"{after + 1}-0", "+", count)
         (found,) = await pipe.execute()
         return _entries(found, after)
+
+    async def pages(self, count: int) -> AsyncIterator[list[Entry]]:
+        """All entries, up to `count` at a time. Redis gets the next ones ready while
+        these are worked on. Raises LogLost when one is missing."""
+        after = 0
+        while entries := await self.range(after, count):
+            after = entries[-1].seq
+            yield entries
 
     async def follow(
         self, after: int, count: int, block_ms: int

@@ -1,10 +1,11 @@
-"""`python -m tests.bench [replay|fanout|storm|idle ...] [--minutes N]`."""
+"""`python -m tests.bench [replay|fanout|hops|storm|idle ...]
+[--minutes N] [--events N]`."""
 
 import argparse
 from collections.abc import Callable
 from functools import partial
 
-from tests.bench import fanout, idle, replay, storm
+from tests.bench import fanout, hops, idle, replay, storm
 from tests.bench.report import machine
 
 
@@ -15,10 +16,17 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=0.0, help="how long idle viewers stay (idle)"
     )
+    parser.add_argument(
+        "--events",
+        type=int,
+        default=replay.EVENTS,
+        help="the longest log whose cost an event is measured (replay)",
+    )
     asked = parser.parse_args()
     benchmarks: dict[str, Callable[[], None]] = {
-        "replay": replay.run,
+        "replay": partial(replay.run, asked.events),
         "fanout": fanout.run,
+        "hops": hops.run,
         "storm": storm.run,
         "idle": partial(idle.run, asked.minutes),
     }

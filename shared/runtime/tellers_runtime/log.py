@@ -287,8 +287,7 @@ class LogReader:
         return _entries(found, after)
 
     async def pages(self, count: int) -> AsyncIterator[list[Entry]]:
-        """All entries, up to `count` at a time. Redis gets the next ones ready while
-        these are worked on. Raises LogLost when one is missing."""
+        """All entries, up to `count` at a time. Raises LogLost when one is missing."""
         after = 0
         while entries := await self.range(after, count):
             after = entries[-1].seq

@@ -33,7 +33,7 @@ def _ingest() -> None:
         _stamp("appended", answer.seq)
         return answer
 
-    LogWriter.append = stamped  # type: ignore[method-assign]
+    LogWriter.append = stamped  # type: ignore[assignment, method-assign]
 
 
 def _tally() -> None:
@@ -50,7 +50,7 @@ def _tally() -> None:
         _stamp("counted", seq)
         await publish(self, tallies, seq)
 
-    LogReader.follow = followed  # type: ignore[method-assign]
+    LogReader.follow = followed  # type: ignore[assignment, method-assign]
     TallyChannel.publish = published  # type: ignore[method-assign]
 
 
@@ -70,7 +70,7 @@ def _gateway() -> None:
         if tallies:
             _stamp("written", tallies[-1].seq)
 
-    TallyChannel.follow = followed  # type: ignore[method-assign]
+    TallyChannel.follow = followed  # type: ignore[assignment, method-assign]
     hub._offer = offered
 
 

@@ -347,17 +347,19 @@ PERHAPS_LATER = votes(yes="NOR", no="PER", abstain="RUS")
 
 
 @pytest.mark.parametrize("wrong", [miscounted, counted_twice, poisoned, misprinted])
-@pytest.mark.parametrize("good", range(2, 6))
+@pytest.mark.parametrize("good", range(2, 5))
 def test_a_difference_within_a_page_is_held_as_if_entries_came_one_by_one(
     monkeypatch: pytest.MonkeyPatch, wrong: Wrong, good: int
 ) -> None:
     history = (*OPENED, FJI_YES, FRA_YES, *PERHAPS_LATER)
     single, many = Projector(GA), Projector(GA)
     log = entries(history)
-    for one in (single, many):
-        for entry in log[:good]:
-            one.absorb(entry)
-        wrong(monkeypatch, one)
+    for entry in log[:good]:
+        single.absorb(entry)
+        many.absorb(entry)
+    wrong(monkeypatch, single)
+    if wrong is poisoned:
+        wrong(monkeypatch, many)
     one_by_one = [single.absorb(entry) for entry in log[good:]]
     changes, tallies = taken(many, log[good:])
     assert tallies == [single.tally("r1", EPOCH)]

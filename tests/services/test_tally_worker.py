@@ -218,7 +218,7 @@ async def test_reading_waits_when_the_archive_is_too_far_behind(
 # ---- far behind: what a reader is promised who is too slow for every change
 
 
-def load(roll_calls: int) -> Iterator[tuple[str, list[Event]]]:
+def load(roll_calls: int) -> Iterator[tuple[str, tuple[Event, ...]]]:
     """Whole roll calls of the Assembly."""
     for number in range(1, roll_calls + 1):
         yield f"r{number}", closed(ASSEMBLY, RollCallOpened(), *VOTES)

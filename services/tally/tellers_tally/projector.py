@@ -32,6 +32,7 @@ from tellers_tally.shadow import Doubt, Figures, Shadow
 DIFFERS = "the second count differs: "
 UNKNOWN_ROLL_CALL = ""
 _VOTES = (VoteRecorded, VoteChanged, VoteWithdrawn)
+_new = tuple.__new__  # Figures(...) takes longer than to count them
 _is_id = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}").fullmatch
 logger = structlog.get_logger()
 
@@ -114,10 +115,10 @@ def _count(
         found = second(body)
     except Doubt as doubt:
         known.projection = None
-        raise _Differs(f"{DIFFERS}{Figures(*first)}; doubtful: {doubt}") from doubt
+        raise _Differs(f"{DIFFERS}{first}; doubtful: {doubt}") from doubt
     if first != found:
         known.projection = None
-        raise _Differs(f"{DIFFERS}{Figures(*first)}; not {found}")
+        raise _Differs(f"{DIFFERS}{first}; not {found}")
     before = known.figures
     known.since.append((recorded, found))
     known.figures = found
@@ -133,20 +134,12 @@ def _copied(projection: Projection | None) -> Projection | None:
     return replace(projection, roll_call=replace(state, votes=dict(state.votes)))
 
 
-def _standing(projection: Projection) -> tuple[str | int, ...]:
+def _standing(projection: Projection) -> Figures:
     """The first count's figures."""
     state = projection.roll_call
     yes, no, abstain, entitled = state.yes, state.no, state.abstain, len(state.entitled)
-    return (
-        state.phase,
-        yes,
-        no,
-        abstain,
-        entitled - yes - no - abstain,
-        entitled,
-        len(state.roll.members),
-        *judged(state),
-    )
+    counts = (state.phase, yes, no, abstain, entitled - yes - no - abstain, entitled)
+    return _new(Figures, (*counts, len(state.roll.members), *judged(state)))
 
 
 def _figures(counted: Tally) -> Figures:

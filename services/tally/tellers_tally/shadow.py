@@ -113,7 +113,8 @@ class Shadow:
             if vote is None:
                 return self._count_other(text, seq)
             delegation, answer, roll_call, version, sequence = vote.groups()
-            _must_be_next(sequence, seq)
+            if seq is not None and int(sequence) != seq:
+                raise _misplaced(sequence, seq)
             sheet = self._sheets.get(roll_call)
             if sheet is None:
                 raise Doubt(_NO_BEGINNING)
@@ -125,7 +126,8 @@ class Shadow:
 
     def _count_other(self, text: str, seq: int | None) -> Figures:
         entry = _read(text)[0]
-        _must_be_next(entry["sequence"], seq)
+        if seq is not None and int(entry["sequence"]) != seq:
+            raise _misplaced(entry["sequence"], seq)
         sheet = self._sheets.get(entry["rollcall"])
         if sheet is None:
             sheet = self._sheets[entry["rollcall"]] = _scheduled(entry)
@@ -134,9 +136,8 @@ class Shadow:
         return sheet.figures()
 
 
-def _must_be_next(sequence: str, seq: int | None) -> None:
-    if seq is not None and int(sequence) != seq:
-        raise Doubt(f"entry {sequence} comes as number {seq}")
+def _misplaced(sequence: str, seq: int) -> Doubt:
+    return Doubt(f"entry {sequence} comes as number {seq}")
 
 
 class _Sheet:

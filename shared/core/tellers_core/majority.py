@@ -146,23 +146,25 @@ class Majority:
             return "passing"
         return "tied" if self.is_simple and s.yes == s.no else "failing"
 
-    def judge(self, s: Standing) -> tuple[Prospect, int]:
+    def judge(
+        self, yes: int, no: int, outstanding: int, members: int
+    ) -> tuple[Prospect, int]:
         """`prospect` and `required` at once, for who asks at each of many events."""
-        yes, no, p = s.yes, s.no, self.p
-        if not yes:
-            return self.prospect(s), self.required(s)
+        p, q, strict = self.p, self.q, self.strict
         if self.of_members:
-            base, weight, against = s.members, self.q, p * s.members
+            base, weight, against = members, q, p * members
             worst = against
         else:
-            base, weight, against = yes + no, self.q - p, p * no
-            worst = against + p * s.outstanding
-        required = self._least(p * base, self.q) or 1
+            base, weight, against = yes + no, q - p, p * no
+            worst = against + p * outstanding
         # Integers: more than n is n + 1 at least.
-        now = weight * yes - self.strict
+        required = (p * base // q + 1 if strict else -(-p * base // q)) or 1
+        if not yes:
+            return self.prospect(Standing(yes, no, outstanding, members)), required
+        now = weight * yes - strict
         if now >= worst:
             return "clinched", required
-        if now + weight * s.outstanding < against:
+        if now + weight * outstanding < against:
             return "unreachable", required
         if now >= against:
             return "passing", required
@@ -229,9 +231,6 @@ class SecurityCouncilMajority(Majority):
 
     def required(self, s: Standing) -> int:
         return SECURITY_COUNCIL_YES
-
-    def judge(self, s: Standing) -> tuple[Prospect, int]:
-        return self.prospect(s), SECURITY_COUNCIL_YES
 
     def to_clinch(self, s: Standing) -> int | None:
         # Each silent permanent member could still veto, so each must be among the yes.

@@ -37,6 +37,7 @@ Status = Literal[
 ]
 SETTLED = ("clinched", "unreachable")
 ENDED = (Phase.CLOSED, Phase.ANNULLED)
+_OPEN = Phase.OPEN
 
 
 class Retracted(Struct, frozen=True):
@@ -115,12 +116,21 @@ class Projection(Struct):
 
 def judged(state: RollCall) -> tuple[Status, int]:
     """How the verdict stands, and the yes votes needed now."""
-    status, required = majority(state.rule).judge(state.standing)
+    required = majority(state.rule)
+    if state.rule == "security_council":  # who voted matters
+        standing = state.standing
+        found: tuple[Status, int]
+        found = required.prospect(standing), required.required(standing)
+    else:
+        members = len(state.roll.members)
+        found = required.judge(state.yes, state.no, state.outstanding, members)
+    if state.phase is _OPEN:  # most are asked about while votes come
+        return found
     if state.phase is Phase.CLOSED and state.outcome is not None:
-        return state.outcome.value, required
+        return state.outcome.value, found[1]
     if state.phase is Phase.ANNULLED:
-        return "annulled", required
-    return status, required
+        return "annulled", found[1]
+    return found
 
 
 def status_of(state: RollCall) -> Status:

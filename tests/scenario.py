@@ -159,7 +159,7 @@ def recorded(
     """The events in their place in the log, the roll call's own from version 1."""
     for version, event in enumerate(events, 1):
         seq = first_seq + version - 1
-        yield Recorded(source, "es-11-1", seq, version, AT, event)
+        yield Recorded(source, "es-11-1", f"{seq:016}", version, AT, event)
 
 
 def projected(events: Iterable[Event]) -> Projection:

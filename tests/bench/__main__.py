@@ -1,4 +1,4 @@
-"""`python -m tests.bench [NAME ...] [--minutes N]`; without a name all of them."""
+"""`python -m tests.bench [NAME ...] [--minutes N] [--events N]`; without a name all of them."""
 
 import argparse
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from functools import partial
 
 from tests.bench import (
     fanout,
+    hops,
     idle,
     imports,
     ingest,
@@ -26,11 +27,18 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=0.0, help="how long idle viewers stay (idle)"
     )
+    parser.add_argument(
+        "--events",
+        type=int,
+        default=replay.EVENTS,
+        help="the longest log whose cost an event is measured (replay)",
+    )
     asked = parser.parse_args()
     benchmarks: dict[str, Callable[[], None]] = {
-        "replay": replay.run,
+        "replay": partial(replay.run, asked.events),
         "ingest": ingest.run,
         "fanout": fanout.run,
+        "hops": hops.run,
         "storm": storm.run,
         "pixels": pixels.run,
         "import": imports.run,

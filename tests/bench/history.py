@@ -49,16 +49,27 @@ def _roll_call(number: int, chance: random.Random) -> Iterator[Event]:
     yield RollCallClosed(state.counts, outcome(state), None)
 
 
-def entries(count: int, seed: int = 1) -> list[Entry]:
+def stream(count: int, seed: int = 1) -> Iterator[Entry]:
     """The first `count` entries of a log of full roll calls in the Assembly."""
     chance = random.Random(seed)
-    found: list[Entry] = []
+    seq = 0
     for number in itertools.count(1):
         name = f"r{number}"
         for version, event in enumerate(_roll_call(number, chance), 1):
-            seq = len(found) + 1
+            if seq == count:
+                return
+            seq += 1
             body = encode(LOG, name, event, TIME).filled(name, seq, version)
-            found.append(Entry(seq, body))
-            if len(found) == count:
-                return found
-    raise AssertionError("itertools.count ends")
+            yield Entry(seq, body)
+
+
+def entries(count: int, seed: int = 1) -> list[Entry]:
+    """The same, at once."""
+    return list(stream(count, seed))
+
+
+def pages(count: int, size: int, seed: int = 1) -> Iterator[list[Entry]]:
+    """The same, so many at a time."""
+    rest = stream(count, seed)
+    while page := list(itertools.islice(rest, size)):
+        yield page

@@ -1,7 +1,10 @@
-"""How fast a log becomes tallies: in the core, and from Redis to memory.
+"""How fast a log becomes tallies: in the core, from Redis to memory, and from Redis
+into the archive, where everybody can ask for them.
 
 Baselines of the same run: the standard library's `json.loads` of the same bytes with a
-plain dictionary of votes (no rules, no verdict), and Redis' entries read and dropped.
+plain dictionary of votes (no rules, no verdict), the library `eventsourcing` on the
+same roll calls, and Redis' entries read and dropped. And whether an event costs the
+same however many came before it.
 """
 
 import asyncio
@@ -13,21 +16,31 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import uvloop
 from redis.asyncio import Redis
 
 from tellers_core.codec import decode
-from tellers_core.tally import Projection, Tally, absorb, tally
+from tellers_core.tally import ENDED, Projection, Tally, absorb, tally
 from tellers_runtime import keys
+from tellers_runtime.archive.engine import migrate, open_engine
 from tellers_runtime.archive.reading import Position
-from tellers_runtime.log import Entry, LogReader, connect
+from tellers_runtime.log import Entry, LogReader, TallyChannel, connect
+from tellers_tally.lease import lead_when_ours
 from tellers_tally.projector import Projector
 from tellers_tally.rebuild import READ_AT_ONCE, Audit, project
-from tests.bench.history import LOG, entries
+from tellers_tally.store import Store
+from tellers_tally.worker import Worker
+from tests.bench.eventsourced import Eventsourced
+from tests.bench.history import LOG, entries, pages
 from tests.bench.report import median, table
 from tests.servers import RedisServer
 
 EVENTS = 1_000_000
 RUNS = 3
+# The library takes a tenth of a millisecond to store an event.
+EVENTSOURCED = 50_000
+FLAT_FROM = 10_000
+PAGE = 1000
 
 
 def _plain(log: list[Entry]) -> int:
@@ -50,10 +63,19 @@ def _core(log: list[Entry]) -> list[Tally]:
     return [tally(projection, "bench") for projection in projections.values()]
 
 
-def _twice(log: list[Entry]) -> None:
+def _each(log: list[Entry]) -> None:
+    """As while a vote runs: a tally for each event."""
     projector = Projector(LOG)
     for entry in log:
         projector.absorb(entry)
+    assert not projector.held()
+
+
+def _twice(log: list[Entry]) -> None:
+    projector = Projector(LOG)
+    for start in range(0, len(log), PAGE):
+        page = log[start : start + PAGE]
+        projector.settle([projector.take(entry) for entry in page])
     assert not projector.held()
 
 
@@ -112,28 +134,125 @@ async def _timed(work: Awaitable[object]) -> float:
     return time.perf_counter() - started
 
 
-def run() -> None:
-    """Print the table."""
+async def _archived(redis_url: str, archive_url: str, epoch: str) -> float:
+    """Seconds until the whole log is counted, published and in the archive, by a tally
+    service that finds it there."""
+    migrate(archive_url)
+    engine = open_engine(archive_url)
+    redis = connect(redis_url, "bench")
+    await redis.hset(keys.meta(LOG), items=["epoch", epoch, "seq", EVENTS])
+    store = Store(engine, "bench", "bench")
+    worker = Worker(LogReader(redis, LOG), TallyChannel(redis, LOG), store)
+    started = time.perf_counter()
+    leading = asyncio.create_task(lead_when_ours(store, [worker], 2.0))
+    try:
+        while True:
+            position = await asyncio.to_thread(store.read.position, LOG)
+            if position is not None and position.seq == EVENTS:
+                return time.perf_counter() - started
+            assert not leading.done()
+            await asyncio.sleep(0.05)
+    finally:
+        leading.cancel()
+        await asyncio.wait([leading])
+        await redis.aclose()
+        engine.dispose()
+
+
+# ---- flat
+
+
+def _microseconds_an_event(events: int) -> tuple[float, float]:
+    """Core alone, and counted twice, over a log that does not fit into memory: what
+    ended and is archived is let go, as in the service."""
+    core = twice = 0.0
+    projections: dict[str, Projection] = {}
+    projector = Projector(LOG)
+    for page in pages(events, PAGE):
+        started = time.perf_counter()
+        for entry in page:
+            recorded = decode(entry.body)
+            name = recorded.roll_call
+            projections[name] = absorb(projections.get(name), recorded)
+        counted = time.perf_counter()
+        projector.settle([projector.take(entry) for entry in page])
+        projector.forget_ended(page[-1].seq)
+        core += counted - started
+        twice += time.perf_counter() - counted
+        for name, one in list(projections.items()):
+            if one.roll_call.phase in ENDED:
+                del projections[name]
+    return core / events * 1e6, twice / events * 1e6
+
+
+def _flat(most: int) -> None:
+    sizes = [FLAT_FROM]
+    while sizes[-1] * 10 <= most:
+        sizes.append(sizes[-1] * 10)
+    found = [(events, *_microseconds_an_event(events)) for events in sizes]
+    _, first_core, first_twice = found[0]
+    table(
+        "An event's cost by the length of the log, microseconds",
+        ["events", "core", "ratio", "counted twice", "ratio"],
+        [
+            [
+                f"{events:,}",
+                f"{core:.2f}",
+                f"{core / first_core:.2f}",
+                f"{twice:.2f}",
+                f"{twice / first_twice:.2f}",
+            ]
+            for events, core, twice in found
+        ],
+    )
+
+
+def run(most: int = EVENTS) -> None:
+    """Print the tables. `most`: the longest log of the last one."""
+    _flat(most)
     log = entries(EVENTS)
-    plain, core, twice = (_seconds(work, log) for work in (_plain, _core, _twice))
+    few = log[:EVENTSOURCED]
+    library = Eventsourced(few)
+    compared = _seconds(library.replay, few), _seconds(_core, few)
+    del library
+    plain, core, twice, each = (
+        _seconds(work, log) for work in (_plain, _core, _twice, _each)
+    )
     with (
         tempfile.TemporaryDirectory() as folder,
         RedisServer(Path(folder) / "redis") as server,
     ):
-        dropped, counted, audited = asyncio.run(_from_redis(server.url, log))
+        dropped, counted, audited = uvloop.run(_from_redis(server.url, log))
+        archive = f"sqlite:///{folder}/archive.db"
+        archived = uvloop.run(_archived(server.url, archive, "bench"))
 
-    def row(name: str, seconds: float, baseline: float) -> list[str]:
-        return [name, f"{EVENTS / seconds:,.0f}", f"{baseline / seconds:.2f}"]
+    def row(
+        name: str, seconds: float, baseline: float, events: int = EVENTS
+    ) -> list[str]:
+        return [name, f"{events / seconds:,.0f}", f"{baseline / seconds:.2f}"]
 
+    table(
+        f"Replay of {EVENTSOURCED:,} events, beside the library `eventsourcing`",
+        ["what", "events/s", "ratio to baseline"],
+        [
+            row("baseline: eventsourcing, in memory", *compared[:1] * 2, EVENTSOURCED),
+            row("core: decode, rules, tally", *compared[::-1], EVENTSOURCED),
+        ],
+    )
     table(
         f"Replay of {EVENTS:,} events into tallies (median of {RUNS})",
         ["what", "events/s", "ratio to baseline"],
         [
             row("baseline: json.loads and a dictionary", plain, plain),
-            row("core: decode, rules, status at every event", core, plain),
-            row("counted twice: core, tally, shadow, compared", twice, plain),
+            row("core: decode, rules, tally", core, plain),
+            row("counted twice, compared at every event", twice, plain),
+            row("the same with a tally at every event (live)", each, plain),
             row("baseline: Redis, entries read and dropped", dropped, dropped),
             row("Redis to tallies in memory, counted twice", counted, dropped),
             row("the same, its tree audited (rebuild)", audited, dropped),
+            row("Redis to the archive, published (1 run)", archived, dropped),
         ],
+    )
+    print(
+        f"  {EVENTS:,} events that wait in Redis are queryable after {archived:.1f} s"
     )

@@ -18,7 +18,7 @@ from tellers_client.verify import (
     verify,
 )
 from tellers_core.certificate import Certificate
-from tellers_core.codec import Recorded
+from tellers_core.codec import RecordedAs
 from tellers_core.events import VoteRecorded
 from tests.certificates import (
     COSIGNER,
@@ -58,7 +58,7 @@ def test_a_certificate_proves_the_result() -> None:
 
 def test_an_inclusion_proves_one_event() -> None:
     found = valid(make_inclusion("FRA"))
-    assert isinstance(found.proves, Recorded)
+    assert isinstance(found.proves, RecordedAs)
     assert isinstance(found.proves.event, VoteRecorded)
     assert (found.proves.event.delegation, found.proves.event.vote) == ("FRA", "yes")
 

@@ -657,3 +657,43 @@ def test_because_in_the_council_names_the_nine_and_the_permanent_five(
     standing: Standing, because: str
 ) -> None:
     assert majority("security_council").because(standing) == because
+
+
+# ---- asked for many events, both at once
+
+
+ANY_RULE: tuple[Rule, ...] = (
+    *NAMED,
+    Fraction("1/2", "present_and_voting"),
+    Fraction("2/3", "present_and_voting", strict=True),
+    Fraction("5/8", "members", strict=True),
+    Fraction("1/1000", "present_and_voting"),
+    Fraction("1/1", "members"),
+    Fraction("1/1", "present_and_voting"),
+)
+
+
+@pytest.mark.parametrize("rule", ANY_RULE, ids=str)
+def test_asked_at_once_the_answers_are_the_same(rule: Rule) -> None:
+    asked = majority(rule)
+    for yes, no, outstanding in product(range(12), repeat=3):
+        for others in (0, 3):
+            standing = Standing(yes, no, outstanding, yes + no + outstanding + others)
+            one_by_one = asked.prospect(standing), asked.required(standing)
+            assert asked.judge(*figures(standing)) == one_by_one
+
+
+@for_all(
+    yes=st.integers(0, 10_000),
+    no=st.integers(0, 10_000),
+    outstanding=st.integers(0, 10_000),
+    others=st.integers(0, 10_000),
+    rule=st.sampled_from(ANY_RULE),
+)
+def test_asked_at_once_of_any_size_the_answers_are_the_same(
+    yes: int, no: int, outstanding: int, others: int, rule: Rule
+) -> None:
+    asked = majority(rule)
+    standing = Standing(yes, no, outstanding, yes + no + outstanding + others)
+    one_by_one = asked.prospect(standing), asked.required(standing)
+    assert asked.judge(*figures(standing)) == one_by_one

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from tellers_client.verify import Invalid, Valid, expected_key, verify
 from tellers_core.certificate import Certificate
-from tellers_core.codec import LogName, Recorded, encode
+from tellers_core.codec import LogName, RecordedAs, encode
 from tellers_core.events import (
     Event,
     RollCallAnnulled,
@@ -286,7 +286,7 @@ def test_every_vote_is_proven(http: httpx.Client, clerk: Clerk) -> None:
     for vote in shown:
         code = vote["delegation"]
         found = proven(proof(http, f"{PAST}/proof-all/votes/{code}/proof"))
-        assert isinstance(found, Recorded)
+        assert isinstance(found, RecordedAs)
         assert found.seq == vote["seq"]
         assert isinstance(found.event, VoteRecorded)
         assert (found.event.delegation, found.event.vote) == (code, vote["vote"])

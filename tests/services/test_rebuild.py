@@ -149,12 +149,12 @@ async def test_what_is_held_without_a_cause_is_let_go_and_published(
 async def test_what_newer_code_understands_is_let_go(
     redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kind = "org.tellers.vote.recorded.v1"
-    decoders = dict(codec._DATA_DECODERS)
+    kind = b"org.tellers.vote.recorded.v1"
+    decoders = dict(codec._DECODERS)
     del decoders[kind]
     async with tallied(redis_url, database_url) as (log, archive, _):
         with monkeypatch.context() as older:
-            older.setattr(codec, "_DATA_DECODERS", decoders)
+            older.setattr(codec, "_DECODERS", decoders)
             await log.append("r1", *OPENED)
             last = await log.append("r1", *votes(yes="FJI FRA", no="NOR"))
             await until(lambda: archive.seq() == last, "the archive")

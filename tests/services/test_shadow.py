@@ -1,6 +1,7 @@
 """The second count: it agrees with the first whatever is voted, and when it does not,
 nothing of that roll call is published as good."""
 
+import json
 from collections.abc import Callable, Iterable
 from itertools import product
 
@@ -17,16 +18,18 @@ from tellers_core.events import (
     RollCallOpened,
     RuleChanged,
     Vote,
+    VoteChanged,
     VoteRecorded,
+    VoteWithdrawn,
 )
 from tellers_core.majority import NAMED, Fraction, Rule
 from tellers_core.roll_call import RollCall
 from tellers_core.tally import Projection, Tally, decode_tally, tally
 from tellers_runtime.archive.engine import migrate
 from tellers_runtime.log import Entry
-from tellers_tally import metrics, projector
+from tellers_tally import metrics, projector, shadow
 from tellers_tally.app import create_app
-from tellers_tally.projector import DIFFERS, Projector
+from tellers_tally.projector import DIFFERS, Change, Projector
 from tellers_tally.rebuild import rebuild_all
 from tellers_tally.shadow import Doubt, Figures, Shadow
 from tests import strategies
@@ -212,6 +215,30 @@ def test_what_does_not_follow_is_doubted(bodies: list[bytes], doubt: str) -> Non
         shadow.follow(last)
 
 
+@for_all(history=strategies.histories())
+def test_a_vote_in_another_spelling_is_counted_the_same(
+    history: tuple[Event, ...],
+) -> None:
+    """As JSON, where it is not the line of text that ingest writes."""
+    as_written, spaced = Shadow(), Shadow()
+    for entry in entries(history):
+        other = json.dumps(json.loads(entry.body)).encode()
+        assert other != entry.body
+        assert spaced.follow(other) == as_written.follow(entry.body)
+
+
+def test_every_kind_of_vote_is_read_as_a_line_of_text() -> None:
+    cast = [
+        FJI_YES,
+        VoteChanged("FJI", Vote.ABSTAIN, previous=Vote.YES),
+        VoteWithdrawn("FJI", previous=Vote.ABSTAIN),
+    ]
+    for entry in entries(cast):
+        assert shadow._read_vote(entry.body.decode())
+    for entry in entries(OPENED):
+        assert not shadow._read_vote(entry.body.decode())
+
+
 def test_a_vote_outside_the_vote_is_doubted() -> None:
     shadow = Shadow()
     (late,) = entries([FJI_YES], first_seq=4, first_version=4)
@@ -280,6 +307,108 @@ def test_a_difference_holds_the_roll_call_at_its_last_good_tally(
     )
     assert one.absorb(fourth).touched == ()
     assert one.tally("r1", EPOCH) == held
+
+
+# ---- many entries at once: the tallies are made when they are asked for
+
+
+def taken(one: Projector, page: list[Entry]) -> tuple[list[Change], list[Tally]]:
+    """A page of entries, and the tally of each touched roll call at its end."""
+    changes = one.settle([one.take(entry) for entry in page])
+    names = dict.fromkeys(name for change in changes for name in change.touched)
+    return changes, [one.tally(name, EPOCH) for name in names]
+
+
+def kept(changes: Iterable[Change]) -> list[tuple[int, object]]:
+    """The votes that are put on record."""
+    return [(c.entry.seq, c.vote) for c in changes if c.vote is not None]
+
+
+@for_all(history=strategies.histories(), pages=st.lists(st.integers(1, 9)))
+def test_however_a_log_is_cut_into_pages_the_same_is_counted(
+    history: tuple[Event, ...], pages: list[int]
+) -> None:
+    log = entries(history)
+    single, many = Projector(GA), Projector(GA)
+    one_by_one = [single.absorb(entry) for entry in log]
+    changes: list[Change] = []
+    while log:
+        size = pages.pop() if pages else len(log)
+        page, log = log[:size], log[size:]
+        found, (shown,) = taken(many, page)
+        assert shown.confirmed
+        assert shown.seq == page[-1].seq
+        changes += found
+    assert changes == one_by_one
+    assert many.tally("r1", EPOCH) == single.tally("r1", EPOCH)
+
+
+PERHAPS_LATER = votes(yes="NOR", no="PER", abstain="RUS")
+
+
+@pytest.mark.parametrize("wrong", [miscounted, counted_twice, poisoned, misprinted])
+@pytest.mark.parametrize("good", range(2, 5))
+def test_a_difference_within_a_page_is_held_as_if_entries_came_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, wrong: Wrong, good: int
+) -> None:
+    history = (*OPENED, FJI_YES, FRA_YES, *PERHAPS_LATER)
+    single, many = Projector(GA), Projector(GA)
+    log = entries(history)
+    for entry in log[:good]:
+        single.absorb(entry)
+        many.absorb(entry)
+    wrong(monkeypatch, single)
+    if wrong is poisoned:
+        wrong(monkeypatch, many)
+    one_by_one = [single.absorb(entry) for entry in log[good:]]
+    changes, tallies = taken(many, log[good:])
+    assert tallies == [single.tally("r1", EPOCH)]
+    assert tallies[0].held is not None
+    assert kept(changes) == kept(one_by_one)
+    assert many.held() == single.held()
+
+
+@pytest.mark.parametrize("bad", range(2, 6))
+def test_what_is_not_understood_within_a_page_holds_the_last_good_tally(
+    bad: int,
+) -> None:
+    log = entries((*OPENED, FJI_YES, FRA_YES, *PERHAPS_LATER))
+    log[bad] = (
+        Entry(log[bad].seq, reseated(log[bad], b'"yes"', b'"aye"'))
+        if (b'"yes"' in log[bad].body)
+        else Entry(log[bad].seq, reseated(log[bad], b'"no"', b'"nay"'))
+    )
+    single, many = Projector(GA), Projector(GA)
+    one_by_one = [single.absorb(entry) for entry in log]
+    changes, tallies = taken(many, log)
+    assert tallies == [single.tally("r1", EPOCH)]
+    assert (tallies[0].held is not None, tallies[0].seq) == (True, bad)
+    assert kept(changes) == kept(one_by_one)
+
+
+def test_a_bit_that_turns_within_a_page_is_noticed_at_the_next_event() -> None:
+    log = entries((*OPENED, FJI_YES, FRA_YES, *PERHAPS_LATER))
+    one = Projector(GA)
+    changes = [one.take(entry) for entry in log[:4]]
+    projection = one._known["r1"].projection
+    assert projection is not None
+    projection.roll_call.abstain += 1
+    changes = one.settle([*changes, *(one.take(entry) for entry in log[4:])])
+    shown = one.tally("r1", EPOCH)
+    assert shown.held is not None
+    assert (shown.held.seq, shown.seq, shown.counts.yes) == (5, 4, 2)
+    assert kept(changes) == [(3, FJI_YES), (4, FRA_YES)]
+
+
+def test_a_milestone_is_a_change_of_phase_or_status() -> None:
+    history = closed(*OPENED, FJI_YES, *votes(abstain="FRA"), NOR_YES)
+    one = Projector(GA)
+    changes = [one.take(entry) for entry in entries(history)]
+    shown = absorbed(history)[1]
+    stood = [(tally.phase, tally.verdict.status) for tally in shown]
+    turned = [now != before for before, now in zip([None, *stood], stood, strict=False)]
+    assert [change.milestone for change in changes] == turned
+    assert 2 < sum(turned) < len(turned)
 
 
 def test_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

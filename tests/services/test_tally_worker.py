@@ -2,15 +2,17 @@
 
 import shutil
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from redis.exceptions import OutOfMemoryError
 from sqlalchemy.exc import OperationalError
 
 from tellers_core.codec import LogName
 from tellers_core.events import (
+    Event,
     IntentionRecorded,
     RollCallOpened,
     Vote,
@@ -22,7 +24,8 @@ from tellers_runtime.archive.engine import migrate
 from tellers_runtime.archive.tables import EventRow, VoteRow
 from tellers_tally.restore import restore_all
 from tellers_tally.store import Batch, Store
-from tellers_tally.worker import MAX_UNARCHIVED
+from tellers_tally.worker import ALL_WITHIN, MAX_UNARCHIVED
+from tests.faults.projections import tallies_of
 from tests.scenario import OPENED, closed, scheduled, votes
 from tests.servers import PostgresServer, RedisServer
 from tests.services.tallying import (
@@ -210,6 +213,90 @@ async def test_reading_waits_when_the_archive_is_too_far_behind(
         gate.open()
         await until(lambda: archive.seq() == last, "the archive")
         archive.must_equal_a_recount(await log.entries())
+
+
+# ---- far behind: what a reader is promised who is too slow for every change
+
+
+def load(roll_calls: int) -> Iterator[tuple[str, tuple[Event, ...]]]:
+    """Whole roll calls of the Assembly."""
+    for number in range(1, roll_calls + 1):
+        yield f"r{number}", closed(ASSEMBLY, RollCallOpened(), *VOTES)
+
+
+def turns(tallies: Iterable[Tally]) -> list[tuple[int, str, str]]:
+    """Where phase or status changed: the place, and what they became."""
+    found: list[tuple[int, str, str]] = []
+    for tally in tallies:
+        stands = (tally.phase, tally.verdict.status)
+        if not found or stands != found[-1][1:]:
+            found.append((tally.seq, *stands))
+    return found
+
+
+async def test_of_a_bulk_load_every_turn_is_published_and_the_newest(
+    redis_url: str, database_url: str
+) -> None:
+    async with Logbook(redis_url) as log:
+        await log.reader.create()
+        for name, history in load(8):
+            await log.append(name, *history)
+        # The newest of this one is no turn.
+        last = await log.append("r9", ASSEMBLY, RollCallOpened(), *VOTES[:5])
+        whole = tallies_of(await log.entries())
+        async with tallied(redis_url, database_url) as (_, archive, _):
+            await until(lambda: archive.seq() == last, "the archive")
+            archive.must_equal_a_recount(await log.entries())
+        published = await log.published()
+        assert await log.projected() == last
+        assert len(published) < last / 10
+        assert seqs(published) == sorted(set(seqs(published)))
+        for shown in published:
+            assert shown.confirmed
+            assert replace(shown, epoch="", confirmed=False) == whole[shown.seq]
+        assert published[-1].seq == last
+        for name in [name for name, _ in load(9)]:
+            all_of_it = [one for one in whole.values() if one.roll_call == name]
+            mine = [one for one in published if one.roll_call == name]
+            assert turns(mine) == turns(all_of_it)
+            assert mine[-1].seq == all_of_it[-1].seq
+
+
+async def test_a_reader_who_is_hardly_behind_gets_every_tally(
+    redis_url: str, database_url: str
+) -> None:
+    async with Logbook(redis_url) as log:
+        await log.reader.create()
+        ((name, history),) = load(1)
+        last = await log.append(name, *history)
+        assert last <= ALL_WITHIN
+        async with tallied(redis_url, database_url) as (_, archive, _):
+            await until(lambda: archive.seq() == last, "the archive")
+        assert seqs(await log.published()) == list(range(1, last + 1))
+
+
+async def test_a_bulk_load_with_a_bad_entry_is_counted_up_to_there(
+    redis_url: str, database_url: str
+) -> None:
+    async with Logbook(redis_url) as log:
+        await log.reader.create()
+        await log.append("bad", ASSEMBLY, RollCallOpened(), *VOTES[:50])
+        good = await log.reader.head()
+        (entry,) = entries([VOTES[50]], "bad", good + 1, good + 1)
+        await log.poison(reworded(entry, b"recorded", b"whispered").body)
+        (next_,) = entries([VOTES[51]], "bad", good + 2, good + 2)
+        await log.poison(next_.body)
+        for name, history in load(3):
+            last = await log.append(name, *history)
+        async with tallied(redis_url, database_url) as (_, archive, _):
+            await until(lambda: archive.seq() == last, "the archive")
+            assert archive.roll_call("bad")["held_seq"] == good + 1
+            assert archive.roll_call("bad")["seq"] == good
+            of_bad = [r for r in archive.rows(VoteRow) if r["roll_call"] == "bad"]
+            assert len(of_bad) == 50
+            assert archive.roll_call("r3")["phase"] == "closed"
+        *_, shown = await log.published("bad")
+        assert (shown.held is not None, shown.seq) == (True, good)
 
 
 # ---- the archive does not add up

@@ -17,7 +17,7 @@ from tellers_client.verify import (
 from tellers_client.verify.differences import printable
 from tellers_client.verify.reading import MAX_FILE
 from tellers_core.certificate import Certificate
-from tellers_core.codec import LogName, Recorded
+from tellers_core.codec import LogName, Recorded, RecordedAs
 from tellers_core.events import VoteChanged, VoteRecorded, VoteWithdrawn, wire_name
 from tellers_core.notes import fingerprint, to_base64
 from tellers_local.terminal import say, warn
@@ -72,7 +72,7 @@ def _say_valid(name: str, found: Valid) -> None:
     match found.proves:
         case Certificate() as certificate:
             lines = _of_result(certificate)
-        case Recorded() as recorded:
+        case RecordedAs() as recorded:
             lines = _of_event(recorded)
         case Growth() as growth:
             lines = _of_growth(growth)

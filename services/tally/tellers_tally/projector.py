@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from tellers_core.codec import LogName, Recorded, decode, roll_call_of
 from tellers_core.errors import CorruptHistory
-from tellers_core.events import VoteEvent
+from tellers_core.events import VoteChanged, VoteEvent, VoteRecorded, VoteWithdrawn
 from tellers_core.tally import (
     ENDED,
     Held,
@@ -23,6 +23,7 @@ from tellers_core.tally import (
     Tally,
     absorb,
     encode_tally,
+    judged,
     tally,
 )
 from tellers_runtime.log import Entry
@@ -30,6 +31,8 @@ from tellers_tally.shadow import Doubt, Figures, Shadow
 
 DIFFERS = "the second count differs: "
 UNKNOWN_ROLL_CALL = ""
+_VOTES = (VoteRecorded, VoteChanged, VoteWithdrawn)
+_new = tuple.__new__  # Figures(...) takes longer than to count them
 _is_id = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}").fullmatch
 logger = structlog.get_logger()
 
@@ -42,6 +45,7 @@ class Change(Struct, frozen=True, gc=False):
         touched: roll calls whose tally changed, by being counted or held.
         vote: the vote event it is, if it is one that was counted.
         begins: whether the roll call begins with it.
+        milestone: whether phase or status changed, or something is held.
     """
 
     entry: Entry
@@ -49,6 +53,7 @@ class Change(Struct, frozen=True, gc=False):
     touched: tuple[str, ...] = ()
     vote: VoteEvent | None = None
     begins: bool = False
+    milestone: bool = False
 
 
 class Forgotten(Exception):
@@ -60,13 +65,29 @@ class Forgotten(Exception):
         self.roll_call = roll_call
 
 
+# What both counts said at an event.
+_Agreed = tuple[Recorded, Figures]
+
+
 class _Known(Struct):
-    """A roll call in memory: the first count, the last good tally (its epoch is empty),
-    and why it is held there. No good tally: not even its beginning was understood."""
+    """A roll call in memory.
+
+    Args:
+        projection: the first count; None when held, or before its beginning.
+        good: the last tally that was made and found good; its epoch is empty. None:
+            not even its beginning was understood.
+        held: why it is held there.
+        base: the first count as it was at `good`.
+        since: the events since then; at each both counts said the same.
+        figures: what they said last.
+    """
 
     projection: Projection | None = None
     good: Tally | None = None
     held: Held | None = None
+    base: Projection | None = None
+    since: list[_Agreed] = []
+    figures: Figures | None = None
 
 
 class _Differs(Exception):
@@ -82,22 +103,47 @@ def _decoded(entry: Entry) -> Recorded:
 
 def _count(
     known: _Known, recorded: Recorded, body: bytes, second: Callable[[bytes], Figures]
-) -> None:
-    """Move a roll call one event on. Raises CorruptHistory before the shadow has seen
-    the event, or _Differs; the good tally is then as before."""
-    known.projection = absorb(known.projection, recorded)
-    counted = tally(known.projection, "")
-    first = _figures(counted)
+) -> bool:
+    """Move both counts of a roll call one event on, and compare them; tells whether
+    phase or status changed. Raises CorruptHistory before the second has seen the event,
+    or _Differs."""
+    if not known.since:
+        known.base = _copied(known.projection)
+    projection = known.projection = absorb(known.projection, recorded)
+    first = _standing(projection)
     try:
         found = second(body)
     except Doubt as doubt:
+        known.projection = None
         raise _Differs(f"{DIFFERS}{first}; doubtful: {doubt}") from doubt
     if first != found:
+        known.projection = None
         raise _Differs(f"{DIFFERS}{first}; not {found}")
-    known.good = counted
+    before = known.figures
+    known.since.append((recorded, found))
+    known.figures = found
+    return (
+        before is None or before.phase != found.phase or before.status != found.status
+    )
+
+
+def _copied(projection: Projection | None) -> Projection | None:
+    if projection is None:
+        return None
+    state = projection.roll_call
+    return replace(projection, roll_call=replace(state, votes=dict(state.votes)))
+
+
+def _standing(projection: Projection) -> Figures:
+    """The first count's figures."""
+    state = projection.roll_call
+    yes, no, abstain, entitled = state.yes, state.no, state.abstain, len(state.entitled)
+    counts = (state.phase, yes, no, abstain, entitled - yes - no - abstain, entitled)
+    return _new(Figures, (*counts, len(state.roll.members), *judged(state)))
 
 
 def _figures(counted: Tally) -> Figures:
+    """The figures as they would be published."""
     counts, verdict = counted.counts, counted.verdict
     return Figures(
         counted.phase,
@@ -110,6 +156,51 @@ def _figures(counted: Tally) -> Figures:
         verdict.status,
         verdict.required,
     )
+
+
+def _settle(known: _Known) -> Held | None:
+    """Make the tally of what was counted since the last good one, and compare it, as it
+    would be published, with the second count. When they differ: the first event at
+    which they do, and `good` is the tally at the one before."""
+    if not known.since:
+        return None
+    held = None
+    if known.projection is not None:
+        counted = tally(known.projection, "")
+        held = _differs(counted, known.since[-1])
+        if held is None:
+            known.good = counted
+            known.since, known.base = [], None
+            return None
+    return _settle_one_by_one(known, held)
+
+
+def _settle_one_by_one(known: _Known, last: Held | None) -> Held | None:
+    """The same with a tally for each event: slow, and for trouble only. What differed
+    once, at the `last`, is not trusted again."""
+    counting, since = known.base, known.since
+    known.since, known.base = [], None
+    for agreed in since:
+        if last is not None and last.seq == agreed[0].seq:
+            return last
+        try:
+            counting = absorb(counting, agreed[0])
+        except CorruptHistory as error:
+            return Held(agreed[0].seq, f"{DIFFERS}{error}; not {agreed[1]}")
+        counted = tally(counting, "")
+        held = _differs(counted, agreed)
+        if held is not None:
+            return held
+        known.good = counted
+    return None
+
+
+def _differs(counted: Tally, agreed: _Agreed) -> Held | None:
+    recorded, found = agreed
+    first = _figures(counted)
+    if first != found:
+        return Held(recorded.seq, f"{DIFFERS}{first}; not {found}")
+    return None
 
 
 class Projector:
@@ -128,6 +219,10 @@ class Projector:
         self._archived = set(archived)
         self._known: dict[str, _Known] = {}
         self._shadow = Shadow(seq)
+        # Taken, and the tally not made since.
+        self._unsettled: dict[str, None] = {}
+        # From which seq on they turned out to be counted differently.
+        self._taken_back: dict[str, int] = {}
 
     def recall(
         self, roll_call: str, entries: Iterable[Entry], held: Held | None = None
@@ -145,13 +240,21 @@ class Projector:
             except (CorruptHistory, _Differs) as error:
                 known.held = held or Held(entry.seq, str(error))
                 break
+        found = _settle(known)
+        known.held = held or found or known.held
         if known.held is not None:
             self._stop(roll_call, known, known.held)
 
     def absorb(self, entry: Entry) -> Change:
-        """Take the next entry of the log. Raises Forgotten, and has changed nothing."""
+        """Take the next entry of the log, and make the tallies of what it touched.
+        Raises Forgotten, and has changed nothing."""
+        return self.settle([self.take(entry)])[0]
+
+    def take(self, entry: Entry) -> Change:
+        """Take the next entry of the log; its tally is made when it is asked for, or by
+        `settle`. Raises Forgotten, and has changed nothing."""
         try:
-            return self._absorb(entry, _decoded(entry))
+            return self._take(entry, _decoded(entry))
         except _Differs as error:
             return self._hold_by(entry, str(error))
         except CorruptHistory as error:
@@ -159,19 +262,51 @@ class Projector:
             self._shadow.skip()
             return change
 
-    def _absorb(self, entry: Entry, recorded: Recorded) -> Change:
+    def _take(self, entry: Entry, recorded: Recorded) -> Change:
         roll_call = recorded.roll_call
-        known = self._find(roll_call)
+        known = self._known.get(roll_call) or self._find(roll_call)
         if known.held is not None:
             self._shadow.skip()
             return Change(entry, roll_call)
         if recorded.source != self._source:
             raise CorruptHistory(f"{recorded.source} is another log's")
-        _count(known, recorded, entry.body, self._shadow.follow)
+        milestone = _count(known, recorded, entry.body, self._shadow.follow)
         self._known[roll_call] = known
+        self._unsettled[roll_call] = None
         event, begins = recorded.event, recorded.version == 1
-        vote = event if isinstance(event, VoteEvent) else None
-        return Change(entry, roll_call, (roll_call,), vote, begins)
+        vote = event if isinstance(event, _VOTES) else None
+        return Change(entry, roll_call, (roll_call,), vote, begins, milestone)
+
+    def settle(self, changes: list[Change]) -> list[Change]:
+        """Make the tallies of all that was taken since the last time. These are the
+        changes since then; what is counted differently in them is taken back."""
+        for roll_call in list(self._unsettled):
+            self._settle(roll_call)
+        if not self._taken_back:
+            return changes
+        taken_back, self._taken_back = self._taken_back, {}
+        return [
+            self._without(change, taken_back.get(change.roll_call))
+            for change in changes
+        ]
+
+    def _without(self, change: Change, held_at: int | None) -> Change:
+        entry, roll_call = change.entry, change.roll_call
+        if held_at is None or entry.seq < held_at:
+            return change
+        shown = entry.seq == held_at and self._known[roll_call].good is not None
+        touched = (roll_call,) if shown else ()
+        return Change(entry, roll_call, touched, milestone=shown)
+
+    def _settle(self, roll_call: str) -> None:
+        if roll_call not in self._unsettled:
+            return
+        del self._unsettled[roll_call]
+        known = self._known[roll_call]
+        held = _settle(known)
+        if held is not None:
+            self._taken_back[roll_call] = held.seq
+            self._stop(roll_call, known, held)
 
     def _find(self, roll_call: str) -> _Known:
         known = self._known.get(roll_call)
@@ -188,12 +323,12 @@ class Projector:
         roll_call = roll_call_of(entry.body)
         if roll_call is not None and _is_id(roll_call):
             touched = self.hold(roll_call, Held(entry.seq, reason))
-            return Change(entry, roll_call, touched)
+            return Change(entry, roll_call, touched, milestone=bool(touched))
         held = Held(entry.seq, "an entry that does not say whose it is")
         touched = tuple(
             name for running in self._running() for name in self.hold(running, held)
         )
-        return Change(entry, UNKNOWN_ROLL_CALL, touched)
+        return Change(entry, UNKNOWN_ROLL_CALL, touched, milestone=bool(touched))
 
     def hold(self, roll_call: str, held: Held) -> tuple[str, ...]:
         """Stop counting a roll call at its last good tally; names what changed.
@@ -204,7 +339,9 @@ class Projector:
         if known.held is not None:
             return ()
         self._known[roll_call] = known
-        self._stop(roll_call, known, held)
+        self._settle(roll_call)
+        if known.held is None:
+            self._stop(roll_call, known, held)
         return (roll_call,) if known.good is not None else ()
 
     def _stop(self, roll_call: str, known: _Known, held: Held) -> None:
@@ -213,19 +350,21 @@ class Projector:
         )
         known.held = held
         # It may be beyond the last good tally: nobody may go on from it.
-        known.projection = None
+        known.projection = known.base = None
+        known.since = []
         self._shadow.forget(roll_call)
 
     def _running(self) -> list[str]:
         return [
             name
             for name, known in self._known.items()
-            if known.good is not None and known.good.phase not in ENDED
+            if known.figures is not None and known.figures.phase not in ENDED
         ]
 
     def tally(self, roll_call: str, epoch: str) -> Tally:
         """The tally now of a roll call that `absorb` named as touched: confirmed, since
         it was counted twice, or held."""
+        self._settle(roll_call)
         known = self._known[roll_call]
         assert known.good is not None
         confirmed = known.held is None
@@ -246,6 +385,7 @@ class Projector:
             if (
                 good is not None
                 and known.held is None
+                and not known.since
                 and good.phase in ENDED
                 and good.seq <= archived_seq
             ):

@@ -9,7 +9,7 @@ one transaction swaps them.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from tellers_core.codec import LogName
@@ -27,7 +27,8 @@ from tellers_tally.settings import TallySettings
 from tellers_tally.store import Batch, Store
 from tellers_tally.worker import check_same
 
-READ_AT_ONCE = 1000
+# A longer reply is out of the processor's caches before it is counted.
+READ_AT_ONCE = 500
 
 
 class Rebuilt(NamedTuple):
@@ -97,33 +98,44 @@ class Audit:
         """The tree over all entries so far."""
         return Grown(self._frontier, self._nodes)
 
-    def take(self, entry: Entry) -> None:
-        """The next entry. Raises TreeBroken when it, or one before it, was edited."""
-        leaf = leaf_of(self._log, entry.seq, entry.body)
-        self._frontier, nodes = grow(self._frontier, [leaf])
+    def take(self, entries: Sequence[Entry]) -> None:
+        """The next entries. Raises TreeBroken when one of them, or one before, was
+        edited."""
+        start = 0
+        for end, entry in enumerate(entries, 1):
+            if entry.seq in self._roots:
+                self._grow(entries[start:end])
+                self._compare(entry.seq)
+                start = end
+        self._grow(entries[start:])
+
+    def _grow(self, entries: Sequence[Entry]) -> None:
+        leaves = (leaf_of(self._log, entry.seq, entry.body) for entry in entries)
+        self._frontier, nodes = grow(self._frontier, leaves)
         self._nodes += nodes
-        signed = self._roots.get(entry.seq)
-        if signed is not None and signed != self._frontier.root():
+
+    def _compare(self, seq: int) -> None:
+        if self._roots[seq] != self._frontier.root():
             raise TreeBroken(
                 f"the log of {self._log} is not the one that was signed at "
-                f"{entry.seq}: an entry up to there was edited"
+                f"{seq}: an entry up to there was edited"
             )
 
 
 async def project(
-    reader: LogReader, position: Position, witness: Callable[[Entry], None]
+    reader: LogReader, position: Position, witness: Callable[[Sequence[Entry]], None]
 ) -> Batch:
-    """The projections of a whole log, and its entries that are not archived yet; every
-    entry is shown to `witness` first."""
+    """The projections of a whole log, and its entries that are not archived yet; all
+    entries are shown to `witness` first."""
     projector = Projector(reader.log)
     batch = Batch()
     touched: dict[str, None] = {}
-    while entries := await reader.range(batch.last_seq, READ_AT_ONCE):
-        for entry in entries:
-            witness(entry)
-            change = projector.absorb(entry)
+    async for entries in reader.pages(READ_AT_ONCE):
+        witness(entries)
+        changes = [projector.take(entry) for entry in entries]
+        for change in projector.settle(changes):
             batch.count(change)
-            if entry.seq > position.seq:
+            if change.entry.seq > position.seq:
                 batch.keep(change)
             touched.update(dict.fromkeys(change.touched))
     for name in touched:

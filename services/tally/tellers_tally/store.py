@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Table,
+    bindparam,
     delete,
     insert,
     inspect,
@@ -47,6 +48,7 @@ from tellers_runtime.archive.trees import (
     packed,
     unpacked,
 )
+from tellers_tally import bulk
 from tellers_tally.projector import Change, stored
 from tellers_tally.sums import check_sums
 
@@ -81,7 +83,7 @@ class Batch:
         self.scheduled: dict[str, int] = {}
         self.votes: dict[str, dict[str, tuple[str | None, int]]] = {}
 
-    def add(self, change: Change, tallies: Iterable[Tally]) -> None:
+    def add(self, change: Change, tallies: Iterable[Tally] = ()) -> None:
         """One more entry, with the tallies of the roll calls it touched."""
         self.keep(change)
         self.count(change)
@@ -104,7 +106,8 @@ class Batch:
         seq = self.last_seq = change.entry.seq
         if change.vote is not None:
             of_roll_call = self.votes.setdefault(change.roll_call, {})
-            of_roll_call[change.vote.delegation] = change.vote.vote, seq
+            vote = change.vote.vote
+            of_roll_call[change.vote.delegation] = vote and str(vote), seq
         if change.begins:
             self.scheduled[change.roll_call] = seq
 
@@ -350,12 +353,8 @@ def _upsert(
 
 
 def _write(connection: Connection, log: LogName, batch: Batch) -> None:
-    events = [
-        {"log": str(log), "seq": seq, "roll_call": roll_call, "body": body}
-        for seq, roll_call, body in batch.events
-    ]
-    if events:
-        connection.execute(insert(EventRow), events)
+    name = str(log)
+    bulk.insert(connection, EventRow, [(name, *event) for event in batch.events])
     tallies = [
         _roll_call_row(log, tally, batch.scheduled.get(tally.roll_call, 0))
         for tally in batch.tallies.values()
@@ -392,16 +391,20 @@ def _roll_call_row(log: LogName, tally: Tally, scheduled: int) -> dict[str, Any]
 
 
 def _write_votes(connection: Connection, log: LogName, batch: Batch) -> None:
-    keep, drop = [], []
+    name = str(log)
+    keep: list[bulk.Row] = []
+    drop: list[dict[str, str]] = []
     for roll_call, votes in batch.votes.items():
         for delegation, (vote, seq) in votes.items():
-            key = {"log": str(log), "roll_call": roll_call, "delegation": delegation}
             if vote is None:
-                drop.append(key)
+                drop.append({"of": roll_call, "whose": delegation})
             else:
-                keep.append({**key, "vote": str(vote), "seq": seq})
-    if keep:
-        connection.execute(_upsert(connection, VoteRow), keep)
-    for key in drop:
-        matching = (col(getattr(VoteRow, name)) == value for name, value in key.items())
-        connection.execute(delete(VoteRow).where(*matching))
+                keep.append((name, roll_call, delegation, vote, seq))
+    bulk.upsert(connection, VoteRow, keep)
+    if drop:
+        withdrawn = delete(VoteRow).where(
+            col(VoteRow.log) == name,
+            col(VoteRow.roll_call) == bindparam("of"),
+            col(VoteRow.delegation) == bindparam("whose"),
+        )
+        connection.execute(withdrawn, drop)

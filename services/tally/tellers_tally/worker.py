@@ -7,7 +7,7 @@ while it is away, publishing goes on until MAX_UNARCHIVED.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import structlog
@@ -34,6 +34,8 @@ from tellers_tally.store import Batch, Store
 from tellers_tally.sums import Inconsistent
 
 READ_AT_ONCE = 1000
+# Of so many entries read at once every tally is published (the gateway's measure too).
+ALL_WITHIN = 256
 BLOCK_MS = 1000
 RETRY_SECONDS = 0.2
 # A starting gateway finds every tally in the channel that is not yet in the archive.
@@ -219,23 +221,17 @@ class _Run:
     async def _take(self, entries: list[Entry]) -> None:
         began = self._traces.clock()
         async with self._in_order:
-            absorbed = []
-            for entry in entries:
-                change = await self._absorb(entry)
-                absorbed.append((change, self._tallies(change.touched)))
+            changes, tallies = await self._count(entries)
             await self._channel.publish(
-                [
-                    encode_tally(tally)
-                    for _, tallies in absorbed
-                    for tally in tallies
-                    if tally.is_public
-                ],
+                [encode_tally(tally) for tally in tallies if tally.is_public],
                 entries[-1].seq,
             )
             # Into the archive only what was published: a crash between the two
             # publishes once more, never not at all.
-            for change, tallies in absorbed:
-                self._batch.add(change, tallies)
+            for change in changes:
+                self._batch.add(change)
+            for tally in tallies:
+                self._batch.paint(tally)
         if self._traces.on:
             self._traces.counted(self._log, (entry.seq for entry in entries), began)
         self.last_seen = LastSeen(self._epoch, entries[-1])
@@ -253,14 +249,35 @@ class _Run:
         metrics.HELD.labels(str(self._log)).set(len(held))
         metrics.DISAGREEMENTS.labels(str(self._log)).set(len(self.disagreements))
 
+    async def _count(self, entries: list[Entry]) -> tuple[list[Change], list[Tally]]:
+        """What the entries change, and the tallies to publish, in order: each, or, when
+        we are too far behind for that, what the contract has for a reader who is: every
+        one that changed a phase or a status, and the newest (ADR 33)."""
+        every = len(entries) <= ALL_WITHIN
+        changes: list[Change] = []
+        tallies: list[Tally] = []
+        newest: set[str] = set()
+        for entry in entries:
+            change = await self._absorb(entry)
+            changes.append(change)
+            if every or change.milestone:
+                tallies += self._tallies(change.touched)
+                newest.difference_update(change.touched)
+            else:
+                newest.update(change.touched)
+        changes = self._projector.settle(changes)
+        tallies += self._tallies(newest)
+        # In the log's order: a roll call's newest may be before another's milestone.
+        return changes, sorted(tallies, key=lambda tally: tally.seq)
+
     async def _absorb(self, entry: Entry) -> Change:
         try:
-            return self._projector.absorb(entry)
+            return self._projector.take(entry)
         except Forgotten as forgotten:
             await self._recall(forgotten.roll_call, entry.seq - 1)
-            return self._projector.absorb(entry)
+            return self._projector.take(entry)
 
-    def _tallies(self, roll_calls: tuple[str, ...]) -> list[Tally]:
+    def _tallies(self, roll_calls: Iterable[str]) -> list[Tally]:
         return [self._projector.tally(name, self._epoch) for name in roll_calls]
 
     async def _wait_for_room(self) -> None:

@@ -10,7 +10,7 @@ the sequence number and the version, writes them into the gap between `head` and
     ","source":"/chambers/ga","specversion":"1.0",...}              <- tail
 """
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -63,31 +63,50 @@ class Template(NamedTuple):
         return b"".join((self.head, sequence, middle, sequence, self.tail))
 
 
-class Recorded(Struct, frozen=True, gc=False):
-    """An event as it stands in the log: `seq` in the log, `version` in the roll call,
-    `time` in RFC 3339, `source` the log's own."""
+AnyEvent = TypeVar("AnyEvent", bound=Event)
+
+
+class RecordedAs(
+    Struct,
+    Generic[AnyEvent],
+    frozen=True,
+    gc=False,
+    rename={"roll_call": "rollcall", "version": "rollcallversion", "event": "data"},
+):
+    """An event as it stands in the log: `sequence` in the log, in its digits, `version`
+    in the roll call, `time` in RFC 3339, `source` the log's own.
+
+    Its fields are those of the entry, so that one pass over the bytes makes it.
+    """
 
     source: str
     roll_call: str
-    seq: int
+    sequence: str
     version: int
     time: str
-    event: Event
+    event: AnyEvent
+
+    @property
+    def seq(self) -> int:
+        """The sequence number."""
+        return int(self.sequence)
 
 
-class _Envelope(Struct):
-    data: msgspec.Raw
-    rollcall: str
-    rollcallversion: int
-    sequence: str
-    source: str
-    time: str
+Recorded = RecordedAs[Event]
+
+
+class _Type(Struct):
     type: str
 
 
-_decode_envelope = msgspec.json.Decoder(_Envelope).decode
-_DATA_DECODERS = {
-    f"{TYPE_PREFIX}{name}.v{schema}": msgspec.json.Decoder(event).decode
+_TYPE = b'"type":"'
+_decode_type = msgspec.json.Decoder(_Type).decode
+_decode_payload = msgspec.json.Decoder(RecordedAs[Payload]).decode  # type: ignore[type-var]
+# By the type; entries of the log are read in one pass.
+_DECODERS = {
+    f"{TYPE_PREFIX}{name}.v{schema}".encode(): msgspec.json.Decoder(
+        RecordedAs[event]  # type: ignore[valid-type]
+    ).decode
     for event, (name, schema) in WIRE_NAMES.items()
 }
 _CURRENT = {name: (schema, event) for event, (name, schema) in WIRE_NAMES.items()}
@@ -124,46 +143,52 @@ def decode(entry: bytes, upcasters: Upcasters = UPCASTERS) -> Recorded:
     an unknown type, or a schema newer than this code.
     """
     try:
-        entry.decode()  # JSON is UTF-8; what the envelope skips is not looked at
-        envelope = _decode_envelope(entry)
-        decode_data = _DATA_DECODERS.get(envelope.type)
-        if decode_data is not None:
-            event: Event = decode_data(envelope.data)
-        else:
-            event = _decode_older(envelope, upcasters)
-        return Recorded(
-            envelope.source,
-            envelope.rollcall,
-            int(envelope.sequence),
-            envelope.rollcallversion,
-            envelope.time,
-            event,
+        if not entry.isascii():
+            entry.decode()  # JSON is UTF-8; what is skipped is not looked at
+        # In canonical bytes `type` is last. What looks like it within a text does not:
+        # there the quotation marks are escaped.
+        decode_entry = _DECODERS.get(entry[entry.rfind(_TYPE) + len(_TYPE) : -2])
+        if decode_entry is None:
+            decode_entry = _DECODERS.get(_decode_type(entry).type.encode())
+        recorded: Recorded = (
+            _decode_older(entry, upcasters)
+            if decode_entry is None
+            else decode_entry(entry)
         )
+        int(recorded.sequence)
+        return recorded
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise CorruptHistory(f"not an event: {error}") from error
 
 
-def _decode_older(envelope: _Envelope, upcasters: Upcasters) -> Event:
-    name, _, schema = envelope.type.removeprefix(TYPE_PREFIX).rpartition(".v")
+def _decode_older(entry: bytes, upcasters: Upcasters) -> Recorded:
+    type_ = _decode_type(entry).type
+    name, _, schema = type_.removeprefix(TYPE_PREFIX).rpartition(".v")
     current, kind = _CURRENT.get(name, (0, None))
     if kind is None or not schema.isdigit() or not 0 < int(schema) < current:
-        raise CorruptHistory(f"unknown event type {envelope.type}")
-    data = msgspec.json.decode(envelope.data, type=Payload)
+        raise CorruptHistory(f"unknown event type {type_}")
+    old = _decode_payload(entry)
     try:
-        current_data = upcast(name, int(schema), current, data, upcasters)
+        data = upcast(name, int(schema), current, old.event, upcasters)
     except KeyError as error:
-        raise CorruptHistory(f"no upcaster for {envelope.type}") from error
-    return msgspec.convert(current_data, kind)
+        raise CorruptHistory(f"no upcaster for {type_}") from error
+    event: Event = msgspec.convert(data, kind)
+    return Recorded(
+        old.source, old.roll_call, old.sequence, old.version, old.time, event
+    )
 
 
 class _Subject(Struct):
     rollcall: str
 
 
+_decode_subject = msgspec.json.Decoder(_Subject).decode
+
+
 def roll_call_of(entry: bytes) -> str | None:
     """Whose event an entry is, even if its type is not understood; None if unknown."""
     try:
-        return msgspec.json.decode(entry, type=_Subject).rollcall
+        return _decode_subject(entry).rollcall
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
 
@@ -181,12 +206,14 @@ def publishable(log: LogName, seq: int, entry: bytes) -> bytes:
     The same for the entry as the archive keeps it (`as_text`), so that a log restored
     from there is published as it was.
     """
-    text = as_text(entry)
-    kept = text.encode()
+    if entry.isascii() and b"\0" not in entry:
+        kept = entry  # so most are, and this is done for each
+    else:
+        kept = as_text(entry).encode()
     if _EPOCH_GAP in kept and roll_call_of(kept) is not None:
-        return entry if kept == entry else kept
+        return kept
     sequence = f"{seq:0{SEQUENCE_DIGITS}d}"
-    head = _canonical.encode({"data": {"entry": text}})[:-1]
+    head = _canonical.encode({"data": {"entry": kept.decode()}})[:-1]
     rest = {
         "id": f"{log.chamber}-{sequence}",
         "sequence": sequence,

@@ -36,7 +36,7 @@ class Outcome(StrEnum):
     TIED = "tied"
 
 
-class Figures(Struct, frozen=True):
+class Figures(Struct, frozen=True, gc=False):
     """Three counts as a president announces them."""
 
     yes: int
@@ -44,7 +44,7 @@ class Figures(Struct, frozen=True):
     abstain: int
 
 
-class Counts(Struct, frozen=True):
+class Counts(Struct, frozen=True, gc=False):
     """yes + no + abstain + not_voting = entitled <= members."""
 
     yes: int
@@ -132,7 +132,7 @@ class RollCallAnnulled(Struct, frozen=True):
     """The roll call is void; its votes stay on record and decide nothing."""
 
 
-class VoteRecorded(Struct, frozen=True):
+class VoteRecorded(Struct, frozen=True, gc=False):
     """A delegation's first answer, or one after a withdrawal."""
 
     delegation: str
@@ -140,7 +140,7 @@ class VoteRecorded(Struct, frozen=True):
     previous: None = None
 
 
-class VoteChanged(Struct, frozen=True):
+class VoteChanged(Struct, frozen=True, gc=False):
     """A delegation answers otherwise than before."""
 
     delegation: str
@@ -148,7 +148,7 @@ class VoteChanged(Struct, frozen=True):
     previous: Vote
 
 
-class VoteWithdrawn(Struct, frozen=True):
+class VoteWithdrawn(Struct, frozen=True, gc=False):
     """A delegation's answer is taken back; it counts as not voting again."""
 
     delegation: str

@@ -88,6 +88,10 @@ class Standing(Struct, frozen=True, gc=False):
     agreeing_permanent: int = 0
 
 
+# How a vote stands as long as nothing is proclaimed.
+Prospect = Literal["pending", "passing", "failing", "tied", "clinched", "unreachable"]
+
+
 class Majority:
     """A required majority; the questions one asks of it."""
 
@@ -129,6 +133,42 @@ class Majority:
         """Yes votes needed among the present yes + no, or of all members; >= 1."""
         base = s.members if self.of_members else s.yes + s.no
         return max(1, self._least(self.p * base, self.q))
+
+    def prospect(self, s: Standing) -> Prospect:
+        """How it stands. What is settled outranks what merely holds now."""
+        if self.clinched(s):
+            return "clinched"
+        if self.unreachable(s):
+            return "unreachable"
+        if s.yes == s.no == 0:
+            return "pending"
+        if self.carried(s):
+            return "passing"
+        return "tied" if self.is_simple and s.yes == s.no else "failing"
+
+    def judge(
+        self, yes: int, no: int, outstanding: int, members: int
+    ) -> tuple[Prospect, int]:
+        """`prospect` and `required` at once, for who asks at each of many events."""
+        p, q, strict = self.p, self.q, self.strict
+        if self.of_members:
+            base, weight, against = members, q, p * members
+            worst = against
+        else:
+            base, weight, against = yes + no, q - p, p * no
+            worst = against + p * outstanding
+        # Integers: more than n is n + 1 at least.
+        required = (p * base // q + 1 if strict else -(-p * base // q)) or 1
+        if not yes:
+            return self.prospect(Standing(yes, no, outstanding, members)), required
+        now = weight * yes - strict
+        if now >= worst:
+            return "clinched", required
+        if now + weight * outstanding < against:
+            return "unreachable", required
+        if now >= against:
+            return "passing", required
+        return ("tied" if self.is_simple and yes == no else "failing"), required
 
     def to_clinch(self, s: Standing) -> int | None:
         """Further yes votes after which it is certain; None when R do not suffice."""

@@ -61,16 +61,26 @@ class Frontier(NamedTuple):
     def append(self, leaf: bytes) -> tuple["Frontier", list[Node]]:
         """The tree with one more leaf hash, and the perfect subtrees of level 1 and
         more that it completes, the smallest first."""
-        size, hashes = self
-        if size % 2 == 0:
-            return Frontier(size + 1, (*hashes, leaf)), []
-        completed, digest, level, index = [], leaf, 0, size
-        while index & 1:
-            index >>= 1
-            level += 1
-            digest = sha256(b"\x01" + hashes[-level] + digest).digest()
-            completed.append(Node(level, index, digest))
-        return Frontier(size + 1, (*hashes[:-level], digest)), completed
+        return self.extended([leaf])
+
+    def extended(
+        self, leaves: Iterable[bytes], every: int = 1
+    ) -> tuple["Frontier", list[Node]]:
+        """The tree with more leaf hashes, and the perfect subtrees that these complete,
+        in the order in which they do: of each level that is a multiple of `every`."""
+        size, hashes = self.size, list(self.hashes)
+        completed: list[Node] = []
+        for leaf in leaves:
+            digest, level, index = leaf, 0, size
+            while index & 1:
+                index >>= 1
+                level += 1
+                digest = sha256(b"\x01" + hashes.pop() + digest).digest()
+                if level % every == 0:
+                    completed.append(Node(level, index, digest))
+            hashes.append(digest)
+            size += 1
+        return Frontier(size, tuple(hashes)), completed
 
     def root(self) -> bytes:
         """The root of the tree as it is."""
@@ -89,9 +99,7 @@ def _joined(hashes: Sequence[bytes]) -> bytes:
 
 def root_of(leaves: Iterable[bytes]) -> bytes:
     """The root over these leaf hashes."""
-    frontier = Frontier()
-    for leaf in leaves:
-        frontier, _ = frontier.append(leaf)
+    frontier, _ = Frontier().extended(leaves)
     return frontier.root()
 
 

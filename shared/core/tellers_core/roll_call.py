@@ -61,6 +61,7 @@ class Phase(StrEnum):
 
 
 RUNNING = (Phase.SCHEDULED, Phase.OPEN, Phase.LOCKED)
+ANSWERING = (Phase.OPEN, Phase.SCHEDULED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +183,17 @@ class RollCall(Struct):
         )
 
     @property
+    def outstanding(self) -> int:
+        """Answers that may still come. At the lock none may any more: who has not
+        answered is not voting."""
+        if self.phase not in ANSWERING:
+            return 0
+        return len(self.entitled) - self.yes - self.no - self.abstain
+
+    @property
     def standing(self) -> Standing:
-        """What a majority needs to know. At the lock nothing is outstanding any more:
-        who has not answered is not voting."""
-        may_answer = self.phase is Phase.OPEN or self.phase is Phase.SCHEDULED
-        answered = self.yes + self.no + self.abstain
-        outstanding = len(self.entitled) - answered if may_answer else 0
-        members = len(self.roll.members)
+        """What a majority needs to know."""
+        outstanding, members = self.outstanding, len(self.roll.members)
         if self.rule != "security_council":
             return Standing(self.yes, self.no, outstanding, members)
         # A permanent member that may not vote here (Article 27(3)) cannot veto.
@@ -200,7 +205,7 @@ class RollCall(Struct):
             outstanding,
             members,
             vetoes=answers.count(Vote.NO),
-            silent_permanent=answers.count(None) if may_answer else 0,
+            silent_permanent=answers.count(None) if self.phase in ANSWERING else 0,
             agreeing_permanent=answers.count(Vote.YES),
         )
 
@@ -383,7 +388,7 @@ def absorb(state: RollCall | None, event: Event) -> RollCall:
         return RollCall(event, entitled, Phase.SCHEDULED, _known(event.rule), {})
     match event:
         case VoteRecorded() | VoteChanged() | VoteWithdrawn():
-            _absorb_vote(state, event)
+            absorb_vote(state, event)
         case RollCallOpened():
             _step(state, Phase.OPEN, Phase.SCHEDULED)
         case RollCallLocked():
@@ -424,25 +429,31 @@ def _known(rule: Rule) -> Rule:
     return rule
 
 
-def _absorb_vote(state: RollCall, event: VoteEvent) -> None:
+# Looked up for each of millions of votes: a name is found faster than an enum's member.
+_OPEN, _YES, _NO = Phase.OPEN, Vote.YES, Vote.NO
+
+
+def absorb_vote(state: RollCall, event: VoteEvent) -> None:
+    """`absorb` for a vote. Raises CorruptHistory."""
     votes, delegation, previous = state.votes, event.delegation, event.previous
-    if votes.get(delegation) is not previous or state.phase is not Phase.OPEN:
+    if votes.get(delegation) is not previous or state.phase is not _OPEN:
         raise CorruptHistory(f"{delegation}'s vote contradicts what came before it")
     if delegation not in state.entitled:
         raise CorruptHistory(f"{delegation} is not entitled to vote here")
     if previous is not None:
         _count(state, previous, -1)
-    if event.vote is None:
+    vote = event.vote
+    if vote is None:
         del votes[delegation]
     else:
-        votes[delegation] = event.vote
-        _count(state, event.vote, 1)
+        votes[delegation] = vote
+        _count(state, vote, 1)
 
 
 def _count(state: RollCall, vote: Vote, by: int) -> None:
-    if vote is Vote.YES:
+    if vote is _YES:
         state.yes += by
-    elif vote is Vote.NO:
+    elif vote is _NO:
         state.no += by
     else:
         state.abstain += by

@@ -39,6 +39,7 @@ Status = Literal[
 ]
 SETTLED = ("clinched", "unreachable")
 ENDED = (Phase.CLOSED, Phase.ANNULLED)
+_OPEN = Phase.OPEN
 
 
 class Retracted(Struct, frozen=True):
@@ -119,7 +120,7 @@ class Tally(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tall
 
 class Projection(Struct):
     """A roll call and its place in the log: seq and version of its last event, its
-    time, the verdict's status then, and what that event retracted."""
+    time, and what that event retracted."""
 
     chamber: str
     id: str
@@ -127,26 +128,36 @@ class Projection(Struct):
     seq: int
     version: int
     at: str
-    status: Status
     retracted: Retracted | None = None
+
+    @property
+    def status(self) -> Status:
+        """How the verdict stands."""
+        return status_of(self.roll_call)
+
+
+def judged(state: RollCall) -> tuple[Status, int]:
+    """How the verdict stands, and the yes votes needed now."""
+    required = majority(state.rule)
+    if state.rule == "security_council":  # who voted matters
+        standing = state.standing
+        found: tuple[Status, int]
+        found = required.prospect(standing), required.required(standing)
+    else:
+        members = len(state.roll.members)
+        found = required.judge(state.yes, state.no, state.outstanding, members)
+    if state.phase is _OPEN:  # most are asked about while votes come
+        return found
+    if state.phase is Phase.CLOSED and state.outcome is not None:
+        return state.outcome.value, found[1]
+    if state.phase is Phase.ANNULLED:
+        return "annulled", found[1]
+    return found
 
 
 def status_of(state: RollCall) -> Status:
-    """How the verdict stands. What is settled outranks what merely holds now."""
-    if state.phase is Phase.CLOSED and state.outcome is not None:
-        return state.outcome.value
-    if state.phase is Phase.ANNULLED:
-        return "annulled"
-    required, standing = majority(state.rule), state.standing
-    if required.clinched(standing):
-        return "clinched"
-    if required.unreachable(standing):
-        return "unreachable"
-    if state.yes == state.no == 0:
-        return "pending"
-    if required.carried(standing):
-        return "passing"
-    return "tied" if required.is_simple and state.yes == state.no else "failing"
+    """How the verdict stands."""
+    return judged(state)[0]
 
 
 def verdict(
@@ -183,22 +194,24 @@ def absorb(before: Projection | None, recorded: Recorded) -> Projection:
             recorded.seq,
             1,
             recorded.time,
-            status_of(state),
         )
     if recorded.version != before.version + 1:
         raise CorruptHistory(
             f"version {recorded.version} after version {before.version}"
         )
-    state = roll_call.absorb(before.roll_call, recorded.event)
-    was, status = before.status, status_of(state)
-    before.seq, before.version, before.at = (
-        recorded.seq,
-        recorded.version,
-        recorded.time,
-    )
-    before.status, before.retracted = status, None
-    if was in SETTLED and status != was and state.phase not in ENDED:
-        before.retracted = Retracted(was, recorded.seq, _cause(recorded))
+    event, retracted = recorded.event, None
+    if isinstance(event, VoteRecorded):
+        # Settled is what no first answer can change: nobody need look.
+        roll_call.absorb_vote(before.roll_call, event)
+    else:
+        was = before.status
+        state = roll_call.absorb(before.roll_call, event)
+        if was in SETTLED and state.phase not in ENDED and status_of(state) != was:
+            retracted = Retracted(was, recorded.seq, _cause(recorded))
+    before.seq = int(recorded.sequence)
+    before.version = recorded.version
+    before.at = recorded.time
+    before.retracted = retracted
     return before
 
 

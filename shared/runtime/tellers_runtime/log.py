@@ -8,11 +8,12 @@ ours.
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple, cast
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -31,8 +32,8 @@ MINIMUM_REDIS = (6, 2)
 Unavailable = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
-# What redis-py gives for a stream's entries, as bytes: id, then fields.
-Found = list[tuple[bytes, dict[bytes, bytes]]]
+# A stream's entries as Redis gives them: id, then names and values in turn.
+Found = list[tuple[bytes, list[bytes]]]
 
 
 class LogLost(Exception):
@@ -284,9 +285,17 @@ class LogReader:
 
         Raises LogLost when one is missing.
         """
-        stream = keys.events(self.log)
-        found = await self._redis.xrange(stream, f"{after + 1}-0", "+", count)
-        return _entries(cast("Found", found), after)
+        pipe = _plain(self._redis)
+        pipe.xrange(keys.events(self.log), f"{after + 1}-0", "+", count)
+        (found,) = await pipe.execute()
+        return _entries(found, after)
+
+    async def pages(self, count: int) -> AsyncIterator[list[Entry]]:
+        """All entries, up to `count` at a time. Raises LogLost when one is missing."""
+        after = 0
+        while entries := await self.range(after, count):
+            after = entries[-1].seq
+            yield entries
 
     async def follow(
         self, after: int, count: int, block_ms: int
@@ -296,7 +305,7 @@ class LogReader:
         Raises LogLost when one is missing, or the log has become shorter. An empty
         list after `block_ms` is no error.
         """
-        pipe = self._redis.pipeline(transaction=False)
+        pipe = _plain(self._redis)
         pipe.xread({keys.events(self.log): f"{after}-0"}, count, block_ms)
         pipe.hmget(keys.meta(self.log), "epoch", "seq")
         found, (epoch, head) = await pipe.execute()
@@ -312,25 +321,39 @@ def new_epoch() -> str:
     return secrets.token_hex(4)
 
 
+def _plain(redis: "Redis") -> "Pipeline":
+    """A pipeline whose replies stay as Redis gives them: what redis-py makes of a
+    stream's entries takes longer than to read them."""
+    pipe = redis.pipeline(transaction=False)
+    pipe.response_callbacks = {}
+    return pipe
+
+
 def _of_one_stream(found: object) -> Found:
     """The entries in a reply to XREAD of one stream (RESP2 list or RESP3 map)."""
     if not found:
         return []
     if isinstance(found, dict):
         (entries,) = found.values()
-        return [pair for chunk in entries for pair in chunk]
+        return cast("Found", entries)
     assert isinstance(found, list)
-    return list(found[0][1])
+    return cast("Found", found[0][1])
 
 
 def _entries(found: Found, after: int) -> list[Entry]:
     entries = []
-    for place, fields in found:
-        after += 1
-        if place != b"%d-0" % after:
-            raise LogLost(f"entry {after} is missing: the log goes on at {place!r}")
-        entries.append(Entry(after, fields.get(b"e", b"")))
+    for seq, (place, fields) in enumerate(found, after + 1):
+        if place != b"%d-0" % seq:
+            raise LogLost(f"entry {seq} is missing: the log goes on at {place!r}")
+        entries.append(Entry(seq, _field(fields, b"e")))
     return entries
+
+
+def _field(fields: list[bytes], name: bytes) -> bytes:
+    """The value of a field; empty when there is none."""
+    if fields[0] == name:
+        return fields[1]
+    return dict(zip(fields[::2], fields[1::2], strict=True)).get(name, b"")
 
 
 class Published(NamedTuple):
@@ -368,15 +391,24 @@ class TallyChannel:
 
     async def recent(self) -> Published:
         """What is kept, and the place to `follow` from."""
-        return _published(cast("Found", await self._redis.xrange(self._key)), "0-0")
+        pipe = _plain(self._redis)
+        pipe.xrange(self._key)
+        (found,) = await pipe.execute()
+        return _published(found, "0-0")
 
     async def follow(self, place: str, block_ms: int) -> Published:
         """What was published after that place; waits for the first of it."""
-        reply = await self._redis.xread({self._key: place}, 1000, block_ms)
+        pipe = _plain(self._redis)
+        pipe.xread({self._key: place}, 1000, block_ms)
+        (reply,) = await pipe.execute()
         return _published(_of_one_stream(reply), place)
 
 
 def _published(found: Found, place: str) -> Published:
-    tallies = [fields[b"t"] for _, fields in found if b"t" in fields]
-    seq = max((int(fields.get(b"s", 0)) for _, fields in found), default=0)
+    tallies, seq = [], 0
+    for _, fields in found:
+        named = dict(zip(fields[::2], fields[1::2], strict=True))
+        if b"t" in named:
+            tallies.append(named[b"t"])
+        seq = max(seq, int(named.get(b"s", 0)))
     return Published(tallies, seq, found[-1][0].decode() if found else place)

@@ -37,11 +37,7 @@ def leaf_of(log: LogName, seq: int, body: bytes) -> bytes:
 
 def grow(frontier: Frontier, leaves: Iterable[bytes]) -> Grown:
     """The tree with these leaf hashes appended."""
-    nodes: list[Node] = []
-    for leaf in leaves:
-        frontier, completed = frontier.append(leaf)
-        nodes += completed[LEVELS - 1 :: LEVELS]
-    return Grown(frontier, nodes)
+    return Grown(*frontier.extended(leaves, LEVELS))
 
 
 def packed(frontier: Frontier) -> bytes:

@@ -106,7 +106,8 @@ def _voeten(vote: PastVote) -> Iterator[dict[str, Any]]:
         code = by_cow(row["cow"], vote.day)
         if row["cow"] in ("260", "679", "713"):
             continue  # the second number of a member that has two
-        answer = ANSWERS[vote.answers[code]] if code in vote.answers else "9"
+        given = vote.answers.get(code) if code else None
+        answer = ANSWERS[given] if given else "9"
         yield said | {"ccode": row["cow"], "vote": answer}
 
 

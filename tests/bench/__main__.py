@@ -1,4 +1,4 @@
-"""`python -m tests.bench [NAME ...] [--minutes N] [--events N]`; without a name all of them."""
+"""`python -m tests.bench [NAME ...] [--minutes N] [--events N]`; no name: all."""
 
 import argparse
 from collections.abc import Callable

@@ -92,7 +92,7 @@ def listed(stack: Stack, **query: Any) -> list[dict[str, Any]]:
     """Every roll call of the list, page by page."""
     found, cursor = [], None
     while True:
-        more = {"cursor": cursor} if cursor else {}
+        more: dict[str, Any] = {"cursor": cursor} if cursor else {}
         page = get(stack, LIST, limit=100, **more, **query)
         found += page["items"]
         cursor = page["next"]
@@ -138,7 +138,7 @@ def test_a_history_is_imported_and_found_by_its_days(
         session
     }
     # Nobody was voting while it came in: no screen was told so.
-    entries = [entry for _, entry in redis.xrange(keys.tallies(GA))]
+    entries: list[Any] = [entry for _, entry in redis.xrange(keys.tallies(GA)) or ()]
     published = [decode_tally(entry[b"t"]) for entry in entries if b"t" in entry]
     assert {tally.phase for tally in published} == {Phase.LOCKED, Phase.CLOSED}
     assert "24 recorded before" in Command(stack, file).done()

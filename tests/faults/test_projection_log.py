@@ -241,7 +241,7 @@ async def test_f13_control_reading_on_whatever_comes(
     """XREAD gives what there is after a place, however long after."""
 
     def as_it_comes(found: log_module.Found, after: int) -> list[Entry]:
-        return [Entry(int(at.partition(b"-")[0]), entry[b"e"]) for at, entry in found]
+        return [Entry(int(at.partition(b"-")[0]), entry[1]) for at, entry in found]
 
     async with Logbook(redis_url) as log:
         await log.reader.create()

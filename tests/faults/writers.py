@@ -20,7 +20,6 @@ from tellers_runtime.log import (
     Append,
     Appended,
     Duplicate,
-    Found,
     LogLost,
     LogWriter,
     Unavailable,
@@ -29,6 +28,8 @@ from tellers_runtime.log import (
 from tests.scenario import AT
 
 GA = LogName("ga")
+# Entries as the blocking client gives them: id, then fields.
+Read = list[tuple[bytes, dict[bytes, bytes]]]
 WRITERS = 8
 _PAUSE = 0.005
 
@@ -141,7 +142,7 @@ class Kept(NamedTuple):
 
 def kept(redis: Redis, ledger: Ledger, log: LogName = GA) -> Kept:
     """Compare with the whole log."""
-    found = cast("Found", redis.xrange(keys.events(log)))
+    found = cast("Read", redis.xrange(keys.events(log)))
     places = [int(place.partition(b"-")[0]) for place, _ in found]
     names = [_name(fields[b"e"]) for _, fields in found]
     stored = set(zip(names, places, strict=True))

@@ -110,7 +110,7 @@ async def test_a_reader_that_is_sent_away_has_lost_its_connection(
 
     async def read(redis: Redis) -> None:
         identity = await redis.client_id()
-        waiting = asyncio.create_task(redis.xread({"nothing": "0-0"}, block=5000))
+        waiting = asyncio.ensure_future(redis.xread({"nothing": "0-0"}, block=5000))
         async with Redis.from_url(redis_url) as other:
             while not await other.client_unblock(identity, error=True):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from tellers_core.codec import Recorded
 from tellers_core.events import (
     Event,
+    Imported,
     RollCallAnnulled,
     RollCallLocked,
     RollCallOpened,
@@ -126,6 +127,16 @@ class TestWhatItSays:
     def test_an_annulled_one_decides_nothing(self) -> None:
         annulled = told([ASSEMBLY, RollCallOpened(), RollCallAnnulled()])
         assert "Annulled: these votes decide nothing" in lines(draw(annulled, EN))
+
+    def test_one_of_the_past_has_the_day_of_the_vote_and_no_majority_of_ours(
+        self,
+    ) -> None:
+        past = Imported("1974-12-12", "29", "voeten", "1443", None)
+        said = " ".join(lines(draw(msgspec.structs.replace(FINAL, imported=past), EN)))
+        assert "12 December 1974" in said
+        assert "2026" not in said
+        assert "assumed" in said
+        assert "98 votes" not in said
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_a_rehearsal_is_marked_in_every_language(self, language: Language) -> None:

@@ -118,7 +118,7 @@ def voeten_rows(tally: Tally, full: Detail) -> list[Row]:
     """A row a member; no answer is `absent` only once none can come any more."""
     answers = {line.delegation: line.vote for line in full.votes}
     silent = ABSENT if tally.phase in ENDED else None
-    session = _session(tally.symbol or "")
+    session = _session_of(tally)
     return [
         (
             tally.roll_call,
@@ -128,11 +128,19 @@ def voeten_rows(tally: Tally, full: Detail) -> list[Row]:
             if member.delegation in answers
             else silent,
             tally.symbol,
-            tally.at[:10],
-            int(session[1]) if session else None,
+            tally.day,
+            session,
         )
         for member in full.members
     ]
+
+
+def _session_of(tally: Tally) -> int | None:
+    """The regular session; None where neither source nor symbol tells it."""
+    if tally.imported and tally.imported.session.isdecimal():
+        return int(tally.imported.session)
+    found = _session(tally.symbol or "")
+    return int(found[1]) if found else None
 
 
 def about_rows(tally: Tally, words: Words, source: Source) -> list[Row]:
@@ -145,6 +153,7 @@ def about_rows(tally: Tally, words: Words, source: Source) -> list[Row]:
         ("title", tally.title),
         ("state", words.say(f"phase.{tally.phase}")),
         ("mode", mode),
+        ("date of the vote", tally.day),
         ("as of", tally.at),
         ("seq", tally.seq),
         ("epoch", tally.epoch),

@@ -197,7 +197,7 @@ def _structured(base: str, tally: Tally, words: Words, licence: str) -> str:
         "isAccessibleForFree": True,
         "creator": {"@type": "Organization", "name": "Tellers", "url": base},
         "dateModified": tally.at,
-        "temporalCoverage": tally.at[:10],
+        "temporalCoverage": tally.day,
         "version": f"{tally.epoch}-{tally.seq}",
         "image": cards.address_of(base, tally, words.language),
         "distribution": [

@@ -174,7 +174,7 @@ def _state(tally: Tally, words: Words) -> str:
     """What the figures are, and of when: live, held, or final."""
     phase = words.say(f"phase.{tally.phase}")
     if tally.phase in ENDED:
-        day = date.fromisoformat(tally.at[:10])
+        day = date.fromisoformat(tally.day)
         locale = _TERRITORY.get(words.language, words.language)
         return f"{phase} \u00b7 {format_date(day, 'long', locale=locale)}"
     if tally.phase is Phase.SCHEDULED:
@@ -219,6 +219,9 @@ def _qualifiers(tally: Tally, words: Words) -> Iterable[str]:
     """What must be said with the headline, the fullest wording first."""
     counts, verdict = tally.counts, tally.verdict
     rule = rule_words(words, verdict.rule)
+    if tally.imported:  # what was required then its source does not say
+        yield words.say("rule_assumed", rule=rule)
+        return
     if tally.phase is Phase.CLOSED and verdict.status == "tied":
         told = words.say("second_vote")
     elif tally.phase is Phase.CLOSED:

@@ -90,7 +90,8 @@ def get(stack: Stack, path: str, **query: Any) -> Any:
 
 def listed(stack: Stack, **query: Any) -> list[dict[str, Any]]:
     """Every roll call of the list, page by page."""
-    found, cursor = [], None
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
     while True:
         more: dict[str, Any] = {"cursor": cursor} if cursor else {}
         page = get(stack, LIST, limit=100, **more, **query)

@@ -52,7 +52,10 @@ async function begin() {
     return;
   }
   say(byId("trouble"), "");
-  for (const section of document.querySelectorAll("main > section")) section.hidden = false;
+  for (const section of document.querySelectorAll("main > section")) {
+    // What was recorded at once, long after, has no course of the vote to see.
+    section.hidden = "live" in section.dataset && Boolean(newest.imported);
+  }
   follow();
 }
 
@@ -107,10 +110,6 @@ async function refresh() {
   paintTime(full);
   byId("certificate").hidden = full.phase !== "closed";
   say(byId("origin"), originInWords(full, language));
-  // It was recorded at once: there is nothing to see of the vote's own course.
-  for (const part of document.querySelectorAll("[data-live]")) {
-    part.hidden = Boolean(full.imported);
-  }
 }
 
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };

@@ -66,13 +66,20 @@ format: setup ## put the code in shape, mend what ruff can mend
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+# What deploy/Dockerfile installs: parts of the one lock.
+IMAGE_LOCK := $(BIN)/uv export --quiet --frozen --no-default-groups \
+	--no-emit-workspace --no-annotate --no-header
+
 # No address of an index may stand in the lock, so that it installs from any mirror.
 .PHONY: lock
 lock: setup ## newest versions of everything into requirements.lock
 	$(BIN)/uv lock --upgrade
 	$(BIN)/uv export --quiet --frozen --all-groups --no-emit-workspace \
 		--no-annotate --no-header --output-file requirements.lock
-	@! grep -n '://' requirements.lock
+	$(IMAGE_LOCK) --output-file deploy/requirements.lock
+	$(IMAGE_LOCK) --extra otel --output-file deploy/otel.lock
+	$(IMAGE_LOCK) --only-group build --output-file deploy/build.lock
+	@! grep -n '://' requirements.lock deploy/*.lock
 	@$(SETUP) python
 
 .PHONY: clean

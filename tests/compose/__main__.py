@@ -134,8 +134,8 @@ class Trial:
         before = self._repeated
         await asyncio.to_thread(self._engine.kill, "redis-primary")
         await until(lambda: self._repeated > before, "a refusal", SOON_SECONDS)
-        await asyncio.to_thread(self._engine.start, "redis-primary")
         taken = self._sent
+        await asyncio.to_thread(self._engine.start, "redis-primary")
         await until(lambda: self._sent > taken, "a vote taken again", SOON_SECONDS)
         self.report("redis-primary killed", repeated=self._repeated - before)
 
@@ -151,10 +151,10 @@ class Trial:
             "REDISCLI_AUTH=$(cat /run/secrets/redis_failover)"
             " redis-cli --user tellers-failover replicaof no one",
         )
+        taken = self._sent
         turned = {"TELLERS_REDIS_HOST": "redis-replica", "TELLERS_REPLICAS": "0"}
         for some in (OURS[:2], OURS[2:4], (*OURS[4:], "webhooks")):
             await asyncio.to_thread(partial(engine.recreate, some, **turned))
-        taken = self._sent
         await until(lambda: self._sent > taken, "a vote taken again", SOON_SECONDS)
         repeated = self._repeated - before
         right = said.strip() == "OK"

@@ -50,6 +50,7 @@ def scheduled(
     title: str = "Aggression against Ukraine",
     rehearsal: bool = False,
     imported: Imported | None = None,
+    reveal: Reveal = Reveal.LIVE,
 ) -> RollCallScheduled:
     """A roll call of six delegations, unless told otherwise; all may vote who are not
     barred."""
@@ -66,7 +67,7 @@ def scheduled(
         permanent=permanent,
         called_from=None,
         rehearsal=rehearsal,
-        reveal=Reveal.LIVE,
+        reveal=reveal,
         imported=imported,
     )
 

@@ -21,7 +21,7 @@ from tellers_core.upcasters import UPCASTERS, Payload, Upcasters, upcast
 
 TYPE_PREFIX = "org.tellers."
 SEQUENCE_DIGITS = 16
-_EPOCH_GAP = b'"datacontenttype":"application/json",'
+EPOCH_GAP = b'"datacontenttype":"application/json",'
 
 _canonical = msgspec.json.Encoder(order="sorted")
 
@@ -130,7 +130,7 @@ def encode(log: LogName, roll_call: str, event: Event, time: str) -> Template:
     }
     head = b'{"data":%b,%b"id":"%b-' % (
         _canonical.encode(event),
-        _EPOCH_GAP,
+        EPOCH_GAP,
         log.chamber.encode(),
     )
     return Template(head, b'",' + _canonical.encode(rest)[1:])
@@ -193,6 +193,11 @@ def roll_call_of(entry: bytes) -> str | None:
         return None
 
 
+def sequence_of(seq: int) -> str:
+    """A seq as CloudEvents' `sequence`: text in the order of the numbers."""
+    return f"{seq:0{SEQUENCE_DIGITS}d}"
+
+
 def as_text(entry: bytes) -> str:
     """An entry as text that any database can hold. One that is no text is kept
     readable; what it belongs to is held anyway."""
@@ -210,9 +215,9 @@ def publishable(log: LogName, seq: int, entry: bytes) -> bytes:
         kept = entry  # so most are, and this is done for each
     else:
         kept = as_text(entry).encode()
-    if _EPOCH_GAP in kept and roll_call_of(kept) is not None:
+    if EPOCH_GAP in kept and roll_call_of(kept) is not None:
         return kept
-    sequence = f"{seq:0{SEQUENCE_DIGITS}d}"
+    sequence = sequence_of(seq)
     head = _canonical.encode({"data": {"entry": kept.decode()}})[:-1]
     rest = {
         "id": f"{log.chamber}-{sequence}",
@@ -221,7 +226,7 @@ def publishable(log: LogName, seq: int, entry: bytes) -> bytes:
         "specversion": "1.0",
         "type": f"{TYPE_PREFIX}unreadable.v1",
     }
-    return b"%b,%b%b" % (head, _EPOCH_GAP, _canonical.encode(rest)[1:])
+    return b"%b,%b%b" % (head, EPOCH_GAP, _canonical.encode(rest)[1:])
 
 
 def public_event(entry: bytes, epoch: str) -> bytes:
@@ -229,5 +234,5 @@ def public_event(entry: bytes, epoch: str) -> bytes:
 
     Still canonical: `epoch` sorts between `datacontenttype` and `id`.
     """
-    before, gap, after = entry.rpartition(_EPOCH_GAP)
+    before, gap, after = entry.rpartition(EPOCH_GAP)
     return b'%b%b"epoch":"%b",%b' % (before, gap, epoch.encode(), after)

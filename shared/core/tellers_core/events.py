@@ -22,9 +22,17 @@ class Vote(StrEnum):
 
 
 class Reveal(StrEnum):
-    """What the public sees while the vote runs."""
+    """What the public sees while the vote runs; once it has ended, everything (ADR 25).
+
+    live: everything. totals_only: the figures, vote by vote, and no names.
+    names_after_close: no names, and the figures in steps of several votes.
+    nothing_until_close: neither; only the phase.
+    """
 
     LIVE = "live"
+    TOTALS_ONLY = "totals_only"
+    NAMES_AFTER_CLOSE = "names_after_close"
+    NOTHING_UNTIL_CLOSE = "nothing_until_close"
 
 
 class Outcome(StrEnum):

@@ -5,6 +5,7 @@ event on and notices a clinch that is taken back; `tally` renders it. Determinis
 same events give the same bytes in every service, today and in a rebuild.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from tellers_core.errors import CorruptHistory
 from tellers_core.events import (
     Counts,
     Imported,
+    Reveal,
     RuleChanged,
     VoteChanged,
     VoteRecorded,
@@ -81,7 +83,8 @@ class Held(Struct, frozen=True):
 class Tally(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tally"):
     """The state of a roll call as of `seq`. `held` is there only when it is held,
     `confirmed` only when a second, independent count of the same events agrees,
-    `imported` only when it was recorded afterwards from somebody else's data."""
+    `imported` only when it was recorded afterwards from somebody else's data,
+    `withheld` only while not everything of it is public (`reveal.py`)."""
 
     chamber: str
     roll_call: str
@@ -98,6 +101,7 @@ class Tally(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tall
     held: Held | None = None
     confirmed: bool = False
     imported: Imported | None = None
+    withheld: Reveal | None = None
 
     @property
     def day(self) -> str:
@@ -243,7 +247,28 @@ def tally(projection: Projection, epoch: str) -> Tally:
         verdict(state, projection.status, projection.retracted),
         projection.at,
         imported=state.roll.imported,
+        withheld=withheld(state),
     )
+
+
+def withheld(state: RollCall) -> Reveal | None:
+    """The policy under which something of it is not public now; None: all is."""
+    reveal = state.roll.reveal
+    return None if reveal is Reveal.LIVE or state.phase in ENDED else reveal
+
+
+def tallies(history: Iterable[Recorded], epoch: str) -> list[Tally]:
+    """The tally at each event of a roll call, from its first on; up to the first that
+    does not follow, where it is held."""
+    projection: Projection | None = None
+    found = []
+    for recorded in history:
+        try:
+            projection = absorb(projection, recorded)
+        except CorruptHistory:
+            break
+        found.append(tally(projection, epoch))
+    return found
 
 
 _encoder = msgspec.json.Encoder()

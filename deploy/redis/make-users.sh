@@ -11,7 +11,7 @@
 #   tellers-ingest     the ingest service              redis://tellers-ingest@host:6379/0
 #   tellers-tally      the tally service               redis://tellers-tally@host:6379/0
 #   tellers-gateway    the gateway: it only reads      redis://tellers-gateway@host:6379/0
-#   tellers-webhooks   webhooks: it reads tokens only  redis://tellers-webhooks@host:6379/0
+#   tellers-webhooks   webhooks: it only reads         redis://tellers-webhooks@host:6379/0
 #   tellers-operator   tokens, restore, backup         redis://tellers-operator@host:6379/0
 #   tellers-subscriber a service of yours that reads the log by consumer group
 #   tellers-replica    the replica at its primary      (DIRECTORY/replica.conf)
@@ -54,18 +54,20 @@ connect="+ping +hello +info +client|setname +cluster|slots +cluster|info"
     echo "user default off resetpass allkeys allchannels +@all"
     user tellers-ingest \
         "$(of_logs %RW events)" "$(of_logs %RW meta)" \
+        "$(of_logs %RW public)" "%RW~tellers:{*}:approval:*" \
         "%RW~tellers:{*}:roll-call:* %RW~tellers:{*}:idem:* %R~tellers:tokens" \
         "%W~tellers:{*}:written" \
         "&tellers:written" \
         "+evalsha +eval +script|load +get +set +hget +hmget +hgetall +hset +hdel" \
-        "+xadd +xinfo|stream +publish +wait"
+        "+xadd +xrevrange +xinfo|stream +publish +wait"
     user tellers-tally \
         "$(of_logs %R events)" "$(of_logs %RW meta)" "$(of_logs %RW tallies)" \
         "+xread +xrange +hget +hmget +hsetnx +xadd"
     user tellers-gateway \
         "$(of_logs %R events)" "$(of_logs %R meta)" "$(of_logs %R tallies)" \
-        "+xread +xrange +hget +hmget"
-    user tellers-webhooks "%R~tellers:tokens +hget"
+        "$(of_logs %R public)" "+xread +xrange +xrevrange +hget +hmget"
+    user tellers-webhooks \
+        "%R~tellers:tokens $(of_logs %R public)" "+hget +xrevrange"
     # Groups are kept with the stream, hence the right to write; no command appends.
     user tellers-subscriber \
         "$(of_logs %RW events)" "$(of_logs %R meta)" \

@@ -42,7 +42,13 @@ async def _main(settings: GatewaySettings) -> None:
     redis = Clients(settings.redis_url, "tellers-gateway")
     traces = traces_to(settings.traces_endpoint, "gateway")
     hubs: Hubs = {
-        log: Hub(LogReader(of_log, log), TallyChannel(of_log, log), archive, traces)
+        log: Hub(
+            LogReader(of_log, log),
+            TallyChannel(of_log, log),
+            archive,
+            traces,
+            settings.publish_delay_seconds,
+        )
         for log in settings.logs
         for of_log in [redis.of(log.chamber)]
     }

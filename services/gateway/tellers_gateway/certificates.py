@@ -17,6 +17,7 @@ from tellers_core.events import (
 )
 from tellers_core.roll_call import Phase
 from tellers_core.tally import Tally
+from tellers_gateway.hub import Hub
 from tellers_gateway.reads import answer, find
 from tellers_gateway.state import HubDep, ProofsDep
 from tellers_runtime.archive.proofs import ProofReader, Signed
@@ -55,7 +56,7 @@ async def certificate(
     _must_have_a_result(tally)
     entries = await place.past.events_of(roll_call, tally.seq)
     entries = entries[: len(until_closed(entry.body for entry in entries))]
-    under = await _sealed(proofs, place.log, entries[-1].seq)
+    under = await _sealed(proofs, place, entries[-1].seq)
     body = await asyncio.to_thread(_certificate, proofs, place.log, entries, under)
     return answer(body, _etag(under), if_none_match)
 
@@ -71,10 +72,12 @@ async def vote_proof(
 ) -> Response:
     """The delegation's latest vote event: recorded, changed or withdrawn."""
     place, tally = await find(request, hub, roll_call)
+    if tally.withheld is not None:
+        raise _no_result("who voted what is public when the roll call has ended")
     _must_not_be_held(tally)
     entries = await place.past.events_of(roll_call, tally.seq)
     entry = _latest_vote(entries, delegation)
-    under = await _sealed(proofs, place.log, entry.seq)
+    under = await _sealed(proofs, place, entry.seq)
     body = await asyncio.to_thread(_inclusion, proofs, place.log, entry, under)
     return answer(body, _etag(under), if_none_match)
 
@@ -119,14 +122,22 @@ def _latest_vote(entries: Sequence[Entry], delegation: str) -> Entry:
     raise HttpProblem("unknown_delegation", f"{delegation[:40]!r} {why}")
 
 
-async def _sealed(proofs: ProofReader, log: LogName, seq: int) -> Signed:
-    """The first checkpoint that has the entry. Raises HttpProblem when none has it."""
+async def _sealed(proofs: ProofReader, hub: Hub, seq: int) -> Signed:
+    """The first checkpoint that has the entry. Raises HttpProblem when none has it, or
+    it covers what is not public: a proof has the hashes of its neighbours."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + WAIT_SECONDS
     while True:
-        found = await asyncio.to_thread(proofs.first, log, seq)
-        if found is not None:
+        found = await asyncio.to_thread(proofs.first, hub.log, seq)
+        if found is not None and found.size <= hub.proven_seq:
             return found
+        if found is not None and loop.time() >= deadline:
+            raise HttpProblem(
+                "log_unavailable",
+                f"the checkpoint over event {seq} covers events that are not public "
+                "yet: another roll call is withheld, or publication is behind",
+                headers={"Retry-After": f"{CHECKPOINT_SECONDS}"},
+            )
         if loop.time() >= deadline:
             raise HttpProblem(
                 "log_unavailable",

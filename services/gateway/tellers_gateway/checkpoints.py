@@ -45,7 +45,7 @@ async def checkpoints(
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 20,
 ) -> Response:
     """Keep one, and nobody can show you another past."""
-    newest = await asyncio.to_thread(proofs.newest, hub.log, limit)
+    newest = await asyncio.to_thread(proofs.newest, hub.log, limit, hub.proven_seq)
     items = [
         {"size": s.size, "root": s.root, "at": s.at, "checkpoint": s.text}
         for s in newest

@@ -9,14 +9,16 @@ from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from msgspec.structs import replace
 
 from tellers_core.codec import Recorded, decode
 from tellers_core.errors import CorruptHistory
+from tellers_core.reveal import public_history, shown_of
 from tellers_core.roll_call import Phase
-from tellers_core.tally import Tally
+from tellers_core.tally import SETTLED, Tally, tallies
 from tellers_gateway import live_blog
 from tellers_gateway.compare import compare
-from tellers_gateway.detail import Detail, detail
+from tellers_gateway.detail import Detail, detail, without_names
 from tellers_gateway.flat import (
     COLUMNS,
     MEMBER_COLUMNS,
@@ -27,7 +29,7 @@ from tellers_gateway.flat import (
 )
 from tellers_gateway.groups import groups
 from tellers_gateway.hub import Hub
-from tellers_gateway.moments import moments
+from tellers_gateway.moments import Moment, moments
 from tellers_gateway.reads import AsOf, answer, etag_of, find, find_as_of
 from tellers_gateway.research import (
     ABOUT_COLUMNS,
@@ -43,8 +45,9 @@ from tellers_gateway.research import (
 from tellers_gateway.settings import GatewaySettings
 from tellers_gateway.state import HubDep
 from tellers_gateway.tabular import Cell, Sheet, to_csv, to_xlsx, to_xml
-from tellers_gateway.timeline import timeline
+from tellers_gateway.timeline import Point, point_of, timeline
 from tellers_gateway.words import Language, Words
+from tellers_runtime.problems import HttpProblem
 
 router = APIRouter(prefix="/v1/{chamber}/roll-calls/{roll_call}", tags=["exports"])
 CSV, XML, JSON = "text/csv", "application/xml", "application/json"
@@ -61,15 +64,47 @@ class Asked:
 
     place: Hub
     tally: Tally
-    history: list[Recorded]
+    whole: list[Recorded]
     words: Words
     if_none_match: str | None
     source: Source
 
     @cached_property
+    def history(self) -> list[Recorded]:
+        """Its events, as far as they are public."""
+        withheld = self.tally.withheld is not None
+        return public_history(self.whole) if withheld else self.whole
+
+    @cached_property
     def full(self) -> Detail:
-        """The roll call's votes, members and result."""
-        return detail(self.history, self.words.language)
+        """The roll call's votes, members and result; no names while withheld."""
+        full = detail(self.history, self.words.language)
+        return full if self.tally.withheld is None else without_names(full)
+
+    @cached_property
+    def tallies(self) -> list[Tally]:
+        """What is shown of it while something is withheld."""
+        return shown_of(tallies(self.whole, self.tally.epoch))
+
+    @property
+    def points(self) -> list[Point]:
+        """The figures through time."""
+        if self.tally.withheld is None:
+            return timeline(self.whole)
+        return [point_of(tally) for tally in self.tallies]
+
+    @property
+    def moments(self) -> list[Moment]:
+        """The moments; while something is withheld, those that give nothing away."""
+        found = moments(self.whole, self.words)
+        if self.tally.withheld is None:
+            return found
+        shown = {tally.seq: tally for tally in self.tallies}
+        return [
+            replace(one, counts=now.counts, status=now.verdict.status)
+            for one in found
+            if (now := shown.get(one.seq)) is not None and _is_told(one, now)
+        ]
 
     @property
     def row(self) -> dict[str, Cell]:
@@ -90,6 +125,8 @@ class Asked:
             "epoch": tally.epoch,
             "seq": tally.seq,
         }
+        if tally.withheld is not None:
+            head["withheld"] = tally.withheld
         return _json(head | members)
 
     def answer(self, body: bytes, media_type: str, variant: str = "") -> Response:
@@ -101,6 +138,15 @@ class Asked:
             f'<{self.source.page}>; rel="describedby"'
         )
         return response
+
+
+def _is_told(moment: Moment, shown: Tally) -> bool:
+    """Whether it names nobody and says no more than the tally that is shown."""
+    if moment.kind in SETTLED:
+        return moment.kind == shown.verdict.status
+    if moment.kind == "retracted":
+        return shown.verdict.retracted is not None
+    return moment.delegation is None
 
 
 async def _asked(
@@ -252,8 +298,11 @@ async def votes_xlsx(asked: AskedDep) -> Response:
 
 @router.get("/groups", summary="Counts and cohesion of each regional group")
 async def by_group(asked: AskedDep) -> Response:
-    """Live, with the bounds that the missing answers can still lead to."""
-    body = asked.about(groups=groups(asked.full, running=asked.tally.phase in RUNNING))
+    """Live, with the bounds that the missing answers can still lead to. No groups while
+    names are withheld."""
+    withheld, running = asked.tally.withheld, asked.tally.phase in RUNNING
+    found = [] if withheld else groups(asked.full, running=running)
+    body = asked.about(groups=found)
     return asked.answer(body, JSON, "-groups")
 
 
@@ -262,6 +311,13 @@ async def compared(request: Request, asked: AskedDep, other: str) -> Response:
     """Live while either runs: who moved, who is silent now, who is new."""
     language = asked.words.language
     place, other_tally = await find(request, asked.place, other)
+    for tally in (asked.tally, other_tally):
+        if tally.withheld is not None:
+            raise HttpProblem(
+                "not_closed",
+                f"who votes what in {tally.roll_call} is public when it has ended",
+                status=404,
+            )
     history = await history_of(place, other_tally)
     comparison = compare(asked.full, detail(history, language), language)
     body = asked.about(
@@ -275,7 +331,7 @@ async def compared(request: Request, asked: AskedDep, other: str) -> Response:
 @router.get("/timeline", summary="The figures after each event")
 async def through_time(asked: AskedDep) -> Response:
     """Oldest first; each `seq` may be asked for with `as_of`."""
-    body = asked.about(points=timeline(asked.history))
+    body = asked.about(points=asked.points)
     return asked.answer(body, JSON, "-timeline")
 
 
@@ -283,14 +339,14 @@ async def through_time(asked: AskedDep) -> Response:
 @router.get("/moments.json", include_in_schema=False)
 async def moments_json(asked: AskedDep) -> Response:
     """Oldest first; headlines in the language asked for, ids the same in all."""
-    body = asked.about(moments=moments(asked.history, asked.words))
+    body = asked.about(moments=asked.moments)
     return asked.answer(body, JSON, "-moments")
 
 
 @router.get("/moments.atom", summary="The moments as an Atom feed")
 async def moments_atom(request: Request, asked: AskedDep) -> Response:
     """Newest first."""
-    told = moments(asked.history, asked.words)
+    told = asked.moments
     body = live_blog.atom(str(request.url), asked.tally, told, asked.words)
     return asked.answer(body, ATOM, "-atom")
 
@@ -298,6 +354,6 @@ async def moments_atom(request: Request, asked: AskedDep) -> Response:
 @router.get("/moments.jsonld", summary="The moments as a schema.org LiveBlogPosting")
 async def moments_jsonld(asked: AskedDep) -> Response:
     """`liveBlogUpdate` has an item a moment, ready for a live blog of one's own."""
-    told = moments(asked.history, asked.words)
+    told = asked.moments
     posting = live_blog.posting(asked.tally, told, asked.words, asked.source.page)
     return asked.answer(_json(posting), JSON_LD, "-jsonld")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tellers_core.codec import Recorded
 from tellers_core.errors import CorruptHistory
@@ -99,6 +100,11 @@ def _member_line(code: str, name: str, *, entitled: bool) -> MemberLine:
     known = member(code)
     iso2, group = (known.iso2, known.group) if known else (None, None)
     return MemberLine(code, name, entitled, iso2, group)
+
+
+def without_names(full: Detail) -> Detail:
+    """The same while names are withheld: who is silent would name who is not."""
+    return replace(full, votes=[], voted_at={}, not_voting=[])
 
 
 def detail(history: Iterable[Recorded], language: str = "en") -> Detail:

@@ -6,7 +6,7 @@ of each roll call: never an older one than it has, never a verdict left out.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -199,11 +199,12 @@ def _conflated(updates: list[Update]) -> Iterator[Update]:
 
 
 class LoggedEvent(NamedTuple):
-    """One event of the log as published."""
+    """One event of the log as published; `whole` is what it is, if that is withheld."""
 
     seq: int
     roll_call: str | None
     frame: Frame
+    whole: Frame | None = None
 
     @property
     def cloud_event(self) -> bytes:
@@ -225,6 +226,13 @@ class EventTail:
         self._events.append(event)
         if len(self._events) > self._keep:
             self._events.popleft()
+
+    def reveal(self, is_public: Callable[[str | None], bool]) -> None:
+        """What was withheld of these roll calls is whole from now on."""
+        for index, event in enumerate(self._events):
+            if event.whole is not None and is_public(event.roll_call):
+                shown = LoggedEvent(event.seq, event.roll_call, event.whole)
+                self._events[index] = shown
 
     def after(self, seq: int, count: int) -> list[LoggedEvent] | None:
         """Up to `count` events that follow `seq`; None when they are no longer here."""

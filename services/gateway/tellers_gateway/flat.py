@@ -4,7 +4,7 @@ The columns are a promise: their names and order never change, new ones come at 
 end. What is not known is left out (JSON, XML) or empty (CSV), never 0.
 """
 
-from tellers_core.events import Counts
+from tellers_core.events import Counts, Reveal
 from tellers_core.roll_call import Phase
 from tellers_core.tally import ENDED, Tally
 from tellers_gateway.detail import Detail
@@ -71,7 +71,7 @@ MEMBER_COLUMNS = (
     "recorded_at",
 )
 SYMBOLS = {"yes": "✓", "no": "✕", "abstain": "○"}
-NOT_RECORDED, NOT_ENTITLED = "not_recorded", "not_entitled"
+NOT_RECORDED, NOT_ENTITLED, WITHHELD = "not_recorded", "not_entitled", "withheld"
 
 
 def flat_row(tally: Tally, full: Detail, words: Words) -> dict[str, Cell]:
@@ -79,7 +79,9 @@ def flat_row(tally: Tally, full: Detail, words: Words) -> dict[str, Cell]:
     phase, verdict = tally.phase, tally.verdict
     annulled = phase is Phase.ANNULLED
     begun = phase is not Phase.SCHEDULED
-    known = _figures(tally.counts) if begun else {}
+    # Of a roll call of which nothing is told, a 0 would be a figure nobody voted.
+    told = begun and tally.withheld is not Reveal.NOTHING_UNTIL_CLOSE
+    known = _figures(tally.counts) if told else {}
     ended = phase in ENDED
     values: dict[str, Cell] = {
         "vote_id": tally.roll_call,
@@ -95,8 +97,8 @@ def flat_row(tally: Tally, full: Detail, words: Words) -> dict[str, Cell]:
         "no_label": words.say("no"),
         "abstain_label": words.say("abstain"),
         "majority_rule": _majority(tally, words),
-        "needed": verdict.required if begun else None,
-        "margin": verdict.margin if begun else None,
+        "needed": verdict.required if told else None,
+        "margin": verdict.margin if told else None,
         "result": verdict.status if ended else None,
         "result_label": words.say(f"status.{verdict.status}") if ended else None,
         "corrected": int(any(line.changed for line in full.votes)),
@@ -133,6 +135,8 @@ def vote_rows(tally: Tally, full: Detail, words: Words) -> list[dict[str, Cell]]
     for member in full.members:
         answer = answers.get(member.delegation)
         silent = NOT_RECORDED if member.entitled else NOT_ENTITLED
+        if member.entitled and tally.withheld is not None:
+            silent = WITHHELD
         vote = str(answer.vote) if answer else silent
         labels = {NOT_RECORDED: "none", NOT_ENTITLED: "barred"}
         values: dict[str, Cell] = {
@@ -155,14 +159,17 @@ def vote_rows(tally: Tally, full: Detail, words: Words) -> list[dict[str, Cell]]
     return rows
 
 
-def member_rows(full: Detail, words: Words) -> list[dict[str, Cell]]:
+def member_rows(
+    full: Detail, words: Words, *, withheld: bool = False
+) -> list[dict[str, Cell]]:
     """One row a member, in the chamber's order, for a list on air."""
     answers = {line.delegation: line for line in full.votes}
     rows = []
     for rank, member in enumerate(full.members, 1):
         answer = answers.get(member.delegation)
         vote = str(answer.vote) if answer else None
-        silent = "none" if member.entitled else "barred"
+        unknown = WITHHELD if withheld else "none"
+        silent = unknown if member.entitled else "barred"
         values: dict[str, Cell] = {
             "rank": rank,
             "code": member.delegation,

@@ -1,8 +1,10 @@
 """Follows one log for all its viewers: reads Redis once, whatever their number.
 
 Two followers feed it: the events of the log, and the tallies that the tally service
-publishes. It vouches for what it shows only while it hears from both; otherwise the
-tallies of running roll calls are marked held, and released when it has caught up.
+publishes. Both pass a gate (horizon.py): `head` is how far the log is public, and what
+is beyond it is known to nobody here. It vouches for what it shows only while it hears
+from both; otherwise the tallies of running roll calls are marked held, and released
+when it has caught up.
 """
 
 import asyncio
@@ -14,7 +16,10 @@ import msgspec
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from tellers_core.codec import LogName, publishable, roll_call_of
+from tellers_core.codec import LogName, decode, publishable, roll_call_of
+from tellers_core.errors import CorruptHistory
+from tellers_core.publication import FROZEN, Publication
+from tellers_core.reveal import Shown, Watch, is_lifecycle, withheld_event
 from tellers_core.tally import Held, Tally, decode_tally, encode_tally
 from tellers_gateway import metrics
 from tellers_gateway.feed import (
@@ -25,6 +30,8 @@ from tellers_gateway.feed import (
     complete_after,
 )
 from tellers_gateway.frames import Frame, control_frame, event_frame, tally_frame
+from tellers_gateway.horizon import Gate, Passed
+from tellers_gateway.opening import Opened, Opening
 from tellers_gateway.past import READ_AT_ONCE, Past, ask
 from tellers_gateway.replays import Replays
 from tellers_gateway.vouching import LOG, TALLIES, Vouching
@@ -34,6 +41,7 @@ from tellers_runtime.log import (
     Entry,
     LogLost,
     LogReader,
+    Said,
     TallyChannel,
     Unavailable,
 )
@@ -43,6 +51,7 @@ from tellers_runtime.tracing import NO_TRACES, Traces
 BLOCK_MS = 1000
 RETRY_SECONDS = 0.25
 WATCH_SECONDS = 0.25
+DUE_SECONDS = 0.05
 FINISHED_LOADED = 200
 TAIL_LOADED = 2000
 # As ingest takes it.
@@ -87,6 +96,7 @@ class Hub:
         channel: TallyChannel,
         archive: ArchiveReader,
         traces: Traces = NO_TRACES,
+        delay_seconds: float = 0.0,
     ) -> None:
         self.log: LogName = reader.log
         self._trouble = "starting"
@@ -103,7 +113,15 @@ class Hub:
         self._tail = EventTail(0)
         self._bell = asyncio.Event()
         self._vouching = Vouching()
+        self._doubt = ""
         self._place = "0-0"
+        self._delay = delay_seconds
+        # What was said is kept, also when Redis forgets it: a freeze must not end so.
+        self._said = Said("0-0", Publication())
+        self._gate = Gate(0, delay_seconds, self._said.publication)
+        self._opening = Opening(self.past)
+        self._watch_over = Watch()
+        self._shown: dict[str, Shown] = {}
         self.stopping = False
         self.closing = False
 
@@ -128,13 +146,30 @@ class Hub:
 
     @property
     def head(self) -> int:
-        """The seq of the last event known here."""
+        """The seq of the last event that is public here."""
         return self._tail.head
 
     @property
     def tally_seq(self) -> int:
-        """The log is counted up to there, as far as is known here."""
-        return self._vouching.tally_seq
+        """The public log is counted up to there, as far as is known here."""
+        return min(self._vouching.tally_seq, self.head)
+
+    @property
+    def proven_seq(self) -> int:
+        """What is proven up to there gives nothing away that is withheld: the hash of a
+        vote that is nearly known is as good as the vote."""
+        since = self._watch_over.since
+        return self.head if since is None else min(self.head, since - 1)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether operators froze publication."""
+        return self._gate.frozen
+
+    @property
+    def delay_seconds(self) -> float:
+        """From an event's arrival to its publication."""
+        return self._gate.delay
 
     async def news(self, seconds: float) -> bool:
         """Wait until something has changed; False when that time is over first."""
@@ -173,6 +208,7 @@ class Hub:
         """Load and follow, for ever; begin anew when the log's epoch changes."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch(silent_seconds))
+            group.create_task(self._publish_when_due())
             while True:
                 try:
                     await self._load()
@@ -193,6 +229,7 @@ class Hub:
         found = await ask(self._archive.snapshot, self.log, FINISHED_LOADED)
         recent = await self._channel.recent()
         epoch = await self._reader.epoch()
+        self._said = await self._reader.said() or self._said
         if found is None or epoch is None:
             raise LogLost("there is none yet" if found is None else "it is gone")
         position, archived = found
@@ -202,29 +239,56 @@ class Hub:
         if head < position.seq:
             raise LogLost(f"it ends at {head}, the archive at {position.seq}")
         same = self._feed is not None and self._feed.epoch == epoch
-        if same and self.head > head:
-            raise LogLost(f"it ends at {head}, {self.head} was shown")
+        if same and self._gate.read > head:
+            raise LogLost(f"it ends at {head}, {self._gate.read} was read")
         await self.past.check_archived(position.seq)
         if same:
             await self._check_shown()
         published = [t for t in _decoded(recent.tallies) if t.epoch == epoch]
-        complete = complete_after(position.seq, published)
         if same:
+            horizon = self.head if self._gate.holds_back else head
+        else:
+            said = self._said.publication
+            horizon = await self._opening.horizon(head, said, self._delay)
+        public = await self._opening.as_of(horizon, epoch, archived)
+        complete = complete_after(
+            min(position.seq, horizon), [t for t in published if t.seq <= horizon]
+        )
+        if same:
+            self._publish(self._gate.say(self._said.publication, _now()))
             if self.feed.seq < complete:
                 self.feed.complete_after = complete
         else:
-            tail = await self._load_tail(epoch, head)
-            known = [tally for tally in archived if tally.seq <= complete]
+            watch = await self._opening.watch(
+                horizon, min(position.seq, horizon), public
+            )
+            tail = await self._load_tail(epoch, horizon, watch)
+            known = [one.shown for one in public if one.shown.seq <= complete]
             self._feed = TallyFeed(epoch, complete, known)
-            self._tail = tail
+            self._tail, self._watch_over = tail, watch
+            self._gate = Gate(horizon, self._delay, self._said.publication)
+            self._shown = {}
             self._vouching.begin()
+            self._hold("")
             self._restart_viewers()
         self._vouching.reach(max(position.seq, min(recent.seq, head)))
         self._place = recent.place
+        self._open(public)
         # In the log's order; of two tallies at one seq the published is the newer.
-        self._offer(sorted([*archived, *published], key=lambda tally: tally.seq))
+        whole = [one.shown for one in public if one.state is None]
+        merged = sorted([*whole, *published], key=lambda tally: tally.seq)
+        self._offer(self._gate.count(merged))
         for what in (LOG, TALLIES):
             self._hear(what)
+
+    def _open(self, public: list[Opened]) -> None:
+        """Begin with what is shown of those of which something is withheld."""
+        updates = []
+        for one in public:
+            if one.state is not None:
+                self._shown[one.shown.roll_call] = one.state
+                updates.append(self.feed.offer(one.shown))
+        self._broadcast([update for update in updates if update is not None])
 
     async def _check_shown(self) -> None:
         """Redis may have come back with an older copy of its file, and have grown again
@@ -233,39 +297,87 @@ class Hub:
         if not shown:
             return
         for entry in await self._reader.range(self.head - 1, 1):
-            now = _logged(self.log, entry, self.epoch)
+            now = self._logged(entry, self.epoch, self._watch_over)
             if now.frame.text != shown[0].frame.text:
                 raise LogLost(f"entry {self.head} is not the one that was shown")
 
-    async def _load_tail(self, epoch: str, head: int) -> EventTail:
-        """The newest events, up to the head: a reader that was here before must not
-        meet a log that seems to end before its place."""
+    async def _load_tail(self, epoch: str, head: int, watch: Watch) -> EventTail:
+        """The newest public events, up to the head: a reader that was here before must
+        not meet a log that seems to end before its place."""
         tail = EventTail(max(0, head - TAIL_LOADED))
         while tail.head < head:
             for entry in await self.past.entries_after(tail.head, READ_AT_ONCE):
-                tail.append(_logged(self.log, entry, epoch))
+                if entry.seq <= head:
+                    tail.append(self._logged(entry, epoch, watch))
         return tail
 
     async def _follow_events(self) -> None:
         while True:
-            epoch, entries = await self._reader.follow(
-                self.head, READ_AT_ONCE, BLOCK_MS
+            gate = self._gate
+            epoch, entries, said = await self._reader.follow_public(
+                gate.read,
+                self._said.place,
+                READ_AT_ONCE if gate.has_room else 0,
+                BLOCK_MS,
             )
+            if said is not None:
+                self._say(said)
             if epoch != self.epoch:
                 raise LogLost("its epoch has changed" if epoch else "it is gone")
             self._hear(LOG)
-            if entries:
-                self._take(entries)
+            self._publish(gate.take(entries, _now()))
+
+    def _say(self, said: Said) -> None:
+        """Operators freeze, release, or set the delay. What is released is shown before
+        it is said to be live again."""
+        self._said = said
+        self._publish(self._gate.say(said.publication, _now()))
+        self._hold(self._doubt)
+        logger.warning(
+            "hub.publication",
+            log=str(self.log),
+            frozen=self.frozen,
+            delay_seconds=self.delay_seconds,
+            seq=self.head,
+        )
+
+    async def _publish_when_due(self) -> None:
+        while True:
+            await asyncio.sleep(DUE_SECONDS)
+            if self._feed is not None:
+                self._publish(self._gate.due(_now()))
+
+    def _publish(self, passed: Passed) -> None:
+        if passed.entries:
+            self._take(passed.entries)
+        if passed.tallies:
+            self._offer(passed.tallies)
 
     def _take(self, entries: list[Entry]) -> None:
-        events = [_logged(self.log, entry, self.epoch) for entry in entries]
-        for event in events:
-            self._tail.append(event)
+        events = [self._append(entry) for entry in entries]
         metrics.HEAD.labels(str(self.log)).set(self.head)
         for_all = b"".join(event.frame.message for event in events)
         for viewer in list(self.event_viewers):
             viewer.events(events, for_all)
         self.ring()
+
+    def _append(self, entry: Entry) -> LoggedEvent:
+        event = self._logged(entry, self.epoch, self._watch_over)
+        self._tail.append(event)
+        if is_lifecycle(entry.body) and _watched(self._watch_over, entry):
+            self._tail.reveal(self._watch_over.is_public)
+        return event
+
+    def _logged(self, entry: Entry, epoch: str, watch: Watch) -> LoggedEvent:
+        body = publishable(self.log, entry.seq, entry.body)
+        frame = event_frame(body, epoch, entry.seq)
+        roll_call = roll_call_of(entry.body)
+        policy = watch.policy(entry.body) if watch else None
+        if policy is None:
+            return LoggedEvent(entry.seq, roll_call, frame)
+        instead = withheld_event(self.log, entry.seq, entry.body, policy)
+        shown = event_frame(instead, epoch, entry.seq)
+        return LoggedEvent(entry.seq, roll_call, shown, frame)
 
     async def _follow_tallies(self) -> None:
         while True:
@@ -274,7 +386,10 @@ class Hub:
             self._vouching.reach(published.seq)
             self._hear(TALLIES)
             began = self._traces.clock()
-            updates = self._offer(_decoded(published.tallies))
+            tallies = _decoded(published.tallies)
+            # A publication may be read in parts, its seq coming with the last of them.
+            self._vouching.reach(max((tally.seq for tally in tallies), default=0))
+            updates = self._offer(self._gate.count(tallies))
             if self._traces.on:
                 shown = (update.tally.seq for update in updates)
                 self._traces.shown(self.log, shown, began)
@@ -283,13 +398,20 @@ class Hub:
         updates = []
         for published in tallies:
             self._replays.forget(published)
-            update = self.feed.offer(published)
+            shown = self._as_shown(published)
+            update = self.feed.offer(shown) if shown is not None else None
             if update is not None:
                 updates.append(update)
-        # A publication may be read in parts, its seq coming with the last of them.
-        self._vouching.reach(self.feed.seq)
         self._broadcast(updates)
         return updates
+
+    def _as_shown(self, tally: Tally) -> Tally | None:
+        """Under its reveal policy; None: what is shown stays."""
+        if tally.withheld is None:
+            if self._shown:
+                self._shown.pop(tally.roll_call, None)
+            return tally
+        return self._shown.setdefault(tally.roll_call, Shown()).next(tally)
 
     def _broadcast(self, updates: list[Update]) -> None:
         if not updates:
@@ -327,23 +449,32 @@ class Hub:
             await asyncio.sleep(WATCH_SECONDS)
             if self._feed is None:
                 continue
-            held_for = self._feed.held.reason if self._feed.held else ""
             now = asyncio.get_running_loop().time()
-            reason = self._vouching.doubt(held_for, self.head, now, silent_seconds)
-            held = Held(self.head, reason) if reason else None
-            if (held is None) is not (self._feed.held is None):
-                logger.warning("hub.held", log=str(self.log), why=reason)
-                metrics.HELD.labels(str(self.log)).set(1 if reason else 0)
-                self._broadcast(self._feed.hold(held))
-            if not reason:
+            doubt = self._vouching.doubt(self._doubt, self.head, now, silent_seconds)
+            self._hold(doubt)
+            if not doubt:
                 self._trouble = ""
             elif self._trouble == "":
-                self._trouble = reason
+                self._trouble = doubt
+
+    def _hold(self, doubt: str) -> None:
+        """Hold running tallies for this doubt, or a freeze; release them otherwise."""
+        self._doubt = doubt
+        reason = doubt or (FROZEN if self.frozen else "")
+        if self._feed is None:
+            return
+        held_for = self._feed.held.reason if self._feed.held else ""
+        # From one doubt to the next is no news; whether it is one, or a freeze, is.
+        if _kind(reason) != _kind(held_for):
+            logger.warning("hub.held", log=str(self.log), why=reason)
+            metrics.HELD.labels(str(self.log)).set(1 if reason else 0)
+            held = Held(self.head, reason) if reason else None
+            self._broadcast(self._feed.hold(held))
 
     @property
     def vouches(self) -> bool:
-        """Whether what it shows is live."""
-        return self._feed is not None and self._feed.held is None
+        """Whether what it shows is live, or frozen on purpose."""
+        return self._feed is not None and not self._doubt
 
     @property
     def pulse(self) -> Frame:
@@ -377,7 +508,7 @@ class Hub:
         epoch = self.epoch
         entries = await self.past.entries_after(seq, count)
         return [
-            _logged(self.log, entry, epoch)
+            self._logged(entry, epoch, self._watch_over)
             for entry in entries
             if entry.seq <= self.head
         ]
@@ -411,13 +542,34 @@ class Hub:
     async def page(self, wanted: Wanted, limit: int, before: Cursor | None) -> Page:
         """A page of tallies, newest roll call first, each as fresh as it is here."""
         page = await ask(self._archive.tallies, self.log, wanted, limit, before)
-        fresh = (self._freshest(tally) for tally in page.tallies)
-        shown = [t for t in fresh if wanted.phase in (None, t.phase)]
-        return Page(shown, page.next)
+        found = [await self._freshest(tally) for tally in page.tallies]
+        fresh = [tally for tally in found if tally is not None]
+        shown = [tally for tally in fresh if wanted.phase in (None, tally.phase)]
+        if wanted == Wanted(phase=wanted.phase) and before is None and wanted.phase:
+            shown += self._earlier(wanted.phase, {tally.roll_call for tally in shown})
+        return Page(shown[:limit], page.next)
 
-    def _freshest(self, archived: Tally) -> Tally:
+    def _earlier(self, phase: str, listed: set[str]) -> list[Tally]:
+        """Those that the archive knows in a later phase, which is not public yet."""
+        if not self._gate.holds_back:
+            return []
+        return [
+            self.feed.shown(update.tally)
+            for update in self.feed.latest.values()
+            if update.tally.phase == phase and update.tally.roll_call not in listed
+        ]
+
+    async def _freshest(self, archived: Tally) -> Tally | None:
         known = self.feed.latest.get(archived.roll_call)
-        return self.feed.shown(known.tally if known else archived)
+        tally = known.tally if known else await self._as_public(archived)
+        return self.feed.shown(tally) if tally else None
+
+    async def _as_public(self, archived: Tally) -> Tally | None:
+        """The archive may be ahead of what is public."""
+        if archived.seq <= self.head and archived.withheld is None:
+            return archived
+        opened = await self._opening.as_of(self.head, self.epoch, [archived])
+        return opened[0].shown if opened else None
 
     async def finished_frame(self, roll_call: str) -> list[Frame]:
         """The tally of a roll call that ended long ago, as a frame."""
@@ -433,7 +585,24 @@ class Hub:
             return self.feed.shown(known.tally)
         if not _is_id(roll_call):
             return None  # nothing that a database need be asked, or could be
-        return await self._replays.ended(self.epoch, roll_call)
+        archived = await self._replays.ended(self.epoch, roll_call)
+        return None if archived is None else await self._as_public(archived)
+
+
+def _kind(reason: str) -> str:
+    return reason if reason in ("", FROZEN) else "doubt"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _watched(watch: Watch, entry: Entry) -> bool:
+    """Whether what was withheld of a roll call is public with this event."""
+    try:
+        return watch.take(decode(entry.body))
+    except CorruptHistory:
+        return False
 
 
 def _decoded(texts: list[bytes]) -> list[Tally]:
@@ -443,12 +612,6 @@ def _decoded(texts: list[bytes]) -> list[Tally]:
         return [decode_tally(text) for text in texts]
     except msgspec.DecodeError as error:
         raise LogLost(f"a tally is not understood: {error}") from error
-
-
-def _logged(log: LogName, entry: Entry, epoch: str) -> LoggedEvent:
-    body = publishable(log, entry.seq, entry.body)
-    frame = event_frame(body, epoch, entry.seq)
-    return LoggedEvent(entry.seq, roll_call_of(entry.body), frame)
 
 
 def _reason(group: BaseExceptionGroup[BaseException]) -> str:

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape as escape_xml
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
+from tellers_core.events import Reveal
 from tellers_core.tally import Tally
 from tellers_gateway import cards
 from tellers_gateway.reads import CACHE, find
@@ -112,6 +113,8 @@ def in_words(tally: Tally, words: Words) -> str:
         words.say("abstentions", n=counts.abstain),
     ]
     key = f"status.{tally.verdict.status}" if ended else f"phase.{tally.phase}"
+    if tally.withheld is Reveal.NOTHING_UNTIL_CLOSE:
+        return f"{tally.title}. {words.say(key)}"
     said = words.say(
         "moment.closed",
         outcome=words.say(key),

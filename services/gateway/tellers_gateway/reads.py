@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from tellers_core.codec import LogName, decode
 from tellers_core.tally import Tally, encode_tally
 from tellers_gateway import asyncapi
-from tellers_gateway.detail import detail
+from tellers_gateway.detail import detail, without_names
 from tellers_gateway.hub import Hub
 from tellers_gateway.resume import MAX_SEQ
 from tellers_gateway.state import HubDep
@@ -144,10 +144,13 @@ async def roll_call(
     as_of: AsOf = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """The tally with every vote, who is not voting, intentions and the result."""
+    """The tally with every vote, who is not voting, intentions and the result. No names
+    while it is `withheld`."""
     place, tally = await find_as_of(request, hub, roll_call, as_of)
     entries = await place.past.events_of(roll_call, tally.seq)
     full = detail((decode(entry.body) for entry in entries), lang)
+    if tally.withheld is not None:
+        full = without_names(full)
     body = encode_tally(tally)[:-1] + b"," + _json(full)[1:]
     return answer(body, etag_of(tally, f"-{lang}"), if_none_match)
 

@@ -6,6 +6,7 @@ What is read back for one viewer is kept for the others: it no longer changes.
 from msgspec.structs import replace
 
 from tellers_core.codec import LogName
+from tellers_core.reveal import ended, shown_of
 from tellers_core.tally import ENDED, Held, Tally, encode_tally
 from tellers_gateway.feed import EventTail, TallyFeed
 from tellers_gateway.frames import Frame, tally_frame
@@ -47,10 +48,13 @@ class Replays:
         self, feed: TallyFeed, roll_call: str, upto: int
     ) -> list[Tally]:
         """Its tally at each of its events up to a seq, as they were published: one that
-        is confirmed vouches for all before it, since the first to differ is held."""
+        is confirmed vouches for all before it, since the first to differ is held. While
+        something is withheld, those that are shown; once it has ended, all."""
         known, epoch = feed.latest.get(roll_call), feed.epoch
         now = known.tally if known else await self.ended(epoch, roll_call)
         tallies = await self._past.tallies_of(roll_call, epoch, 0, upto)
+        is_whole = now is not None and now.withheld is None
+        tallies = ended(tallies) if is_whole else shown_of(tallies)
         if now is None or not now.confirmed:
             return tallies
         return [replace(tally, confirmed=tally.seq <= now.seq) for tally in tallies]

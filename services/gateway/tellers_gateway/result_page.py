@@ -90,7 +90,9 @@ async def result(
     words = Words(lang)
     history = await history_of(place, tally)
     try:
-        table = _table(tally, detail(history, lang), words)
+        # Who voted what is not on the page while it is withheld.
+        full = None if tally.withheld else detail(history, lang)
+        table = _table(tally, full, words) if full else ""
     except CorruptHistory:
         table = ""  # held before it began: the sentence says so
     settings: GatewaySettings = request.state.settings

@@ -17,15 +17,16 @@ router = APIRouter(tags=["status"])
 
 @router.get("/status.json", summary="How fresh each chamber is, and the signing key")
 async def status(request: Request, proofs: ProofsDep) -> Response:
-    """`seq`: the last event; `tally_seq`: counted so far; `held`: why not live, null
-    when it is. `key` is that of the newest checkpoint; null before the first."""
+    """`seq`: the last public event; `tally_seq`: counted so far; `held`: why not live,
+    null when it is; `frozen`: whether operators froze publication. `key` is that of the
+    newest checkpoint; null before the first."""
     hubs: Hubs = request.state.hubs
     chambers: dict[str, Any] = {}
     key: Key | None = None
     for log, hub in hubs.items():
         if log.rehearsal:
             continue
-        newest = await asyncio.to_thread(proofs.newest, log, 1)
+        newest = await asyncio.to_thread(proofs.newest, log, 1, hub.proven_seq)
         signed = newest[0] if newest else None
         chambers[log.chamber] = _chamber(hub, signed)
         if key is None and signed is not None:
@@ -50,5 +51,8 @@ def _chamber(hub: Hub, signed: Signed | None) -> dict[str, Any]:
         "seq": seq,
         "tally_seq": tally_seq,
         "held": hub.trouble or None,
+        "frozen": hub.frozen,
+        "delay_seconds": hub.delay_seconds,
+        "viewers": len(hub.feeds),
         "checkpoint": checkpoint,
     }

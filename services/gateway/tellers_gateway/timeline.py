@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from tellers_core.codec import Recorded
-from tellers_core.errors import CorruptHistory
 from tellers_core.roll_call import Phase
-from tellers_core.tally import Projection, Status, absorb
+from tellers_core.tally import Status, Tally, tallies
 
 
 class Point(Struct, frozen=True):
@@ -23,26 +22,21 @@ class Point(Struct, frozen=True):
     not_voting: int
 
 
+def point_of(tally: Tally) -> Point:
+    """The point of a tally."""
+    counts = tally.counts
+    return Point(
+        tally.seq,
+        tally.at,
+        tally.phase,
+        tally.verdict.status,
+        counts.yes,
+        counts.no,
+        counts.abstain,
+        counts.not_voting,
+    )
+
+
 def timeline(history: Iterable[Recorded]) -> list[Point]:
     """A point for each event; ends before the first that does not follow."""
-    points = []
-    projection: Projection | None = None
-    for recorded in history:
-        try:
-            projection = absorb(projection, recorded)
-        except CorruptHistory:
-            break
-        counts = projection.roll_call.counts
-        points.append(
-            Point(
-                projection.seq,
-                projection.at,
-                projection.roll_call.phase,
-                projection.status,
-                counts.yes,
-                counts.no,
-                counts.abstain,
-                counts.not_voting,
-            )
-        )
-    return points
+    return [point_of(one) for one in tallies(history, "")]

@@ -17,6 +17,11 @@ def rfc3339(moment: datetime) -> str:
     return in_utc.removesuffix("+00:00") + "Z"
 
 
+def seconds_of(text: str) -> float:
+    """The moment written by `rfc3339`, in seconds since 1970. Raises ValueError."""
+    return datetime.fromisoformat(text).timestamp()
+
+
 def today() -> date:
     """The day now, in UTC."""
     return utc_now().date()

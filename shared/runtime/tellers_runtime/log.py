@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple, cast
 
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -19,6 +20,7 @@ from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tellers_core.codec import LogName, Template
+from tellers_core.publication import Publication, decode_publication
 from tellers_runtime import keys
 from tellers_runtime.clients import Clients
 from tellers_runtime.pipelining import Pipelining, Seal
@@ -53,6 +55,13 @@ class Entry(NamedTuple):
 
     seq: int
     body: bytes
+
+
+class Said(NamedTuple):
+    """What operators said about publication, and its place in that stream."""
+
+    place: str
+    publication: Publication
 
 
 class Append(NamedTuple):
@@ -314,6 +323,64 @@ class LogReader:
         if int(head or 0) < after:
             raise LogLost(f"the log ends at {int(head or 0)}, {after} was read")
         return epoch.decode(), _entries(_of_one_stream(found), after)
+
+    async def follow_public(
+        self, after: int, place: str, count: int, block_ms: int
+    ) -> tuple[str | None, list[Entry], Said | None]:
+        """The same, with what operators said about publication since `place`.
+
+        One read of both streams: whoever gets an entry has, then or before, got all
+        that was said before it was appended. `count` 0: no entries.
+        """
+        streams: dict[Any, Any] = {keys.public(self.log): place}
+        if count:
+            streams[keys.events(self.log)] = f"{after}-0"
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.xread(streams, count or 1000, block_ms)
+        pipe.hmget(keys.meta(self.log), "epoch", "seq")
+        found, (epoch, head) = await pipe.execute()
+        by_name = _by_stream(found)
+        said = said_last(by_name.get(keys.public(self.log).encode(), []))
+        if epoch is None:
+            return None, [], said
+        if int(head or 0) < after:
+            raise LogLost(f"the log ends at {int(head or 0)}, {after} was read")
+        entries = by_name.get(keys.events(self.log).encode(), [])
+        return epoch.decode(), _entries(entries, after), said
+
+    async def said(self) -> Said | None:
+        """What operators said last about publication; None: nothing yet."""
+        found = await self._redis.xrevrange(keys.public(self.log), count=1)
+        return said_last(cast("Found", found))
+
+
+def said_last(found: Found) -> Said | None:
+    """The last of these entries of a stream of publications.
+
+    Raises LogLost when it is not understood: then nothing may be published.
+    """
+    if not found:
+        return None
+    place, fields = found[-1]
+    try:
+        said = decode_publication(fields[b"p"])
+        seq, public_seq = int(fields[b"seq"]), int(fields[b"public"])
+    except (KeyError, ValueError) as error:
+        raise LogLost(f"what was said about publication: {error}") from error
+    return Said(place.decode(), replace(said, seq=seq, public_seq=public_seq))
+
+
+def _by_stream(found: object) -> dict[bytes, Found]:
+    """The entries in a reply to XREAD, by stream (RESP2 list or RESP3 map)."""
+    if not found:
+        return {}
+    if isinstance(found, dict):
+        return {
+            name: [pair for chunk in chunks for pair in chunk]
+            for name, chunks in found.items()
+        }
+    assert isinstance(found, list)
+    return dict(found)
 
 
 def new_epoch() -> str:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tellers_core.codec import LogName
 from tellers_core.members import CHAMBER_IDS
+from tellers_core.publication import MAX_DELAY_SECONDS
 from tellers_runtime.connections import Limits
 from tellers_runtime.outermost import proxies
 
@@ -63,6 +64,14 @@ class ServiceSettings(BaseSettings):
         default="ga,sc",
         description="Chambers served, separated by commas: `ga`, `sc`, and others "
         "with the members of one of these (`ga,sc,first-committee=ga`).",
+    )
+    publish_delay_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=MAX_DELAY_SECONDS,
+        description="Seconds by which the public is behind the log: a slip corrected "
+        "within them is never shown. The same for ingest, gateway and webhooks; "
+        "operators may say otherwise for a chamber.",
     )
     max_connections: int = Field(
         default=10_000,

@@ -144,6 +144,7 @@ function paint() {
   say(byId("retracted"), retracted && retractionInWords(retracted, nameOf, language));
   byId("legend").hidden = ![...picture.lamps.values()].some(({ changed }) => changed);
   byId("proofs").hidden = phase !== "closed";
+  byId("withheld").hidden = !tally.withheld;
   const asOf = language.say("as_of", { time: language.time(tally.at) });
   say(byId("as-of"), originInWords(tally, language) || asOf);
   fitRail();

@@ -53,7 +53,7 @@ export class Hall {
     lamp.item.dataset.vote = vote;
     lamp.item.toggleAttribute("data-changed", changed);
     paintChip(lamp.symbol, vote);
-    lamp.word.textContent = this.#inWords(vote, changed, picture.tally.phase);
+    lamp.word.textContent = this.#inWords(vote, changed, picture.tally);
     if (vote === "barred") lamp.item.title = picture.barred[code] ?? "";
     if (moved && !calm.matches) {
       lamp.symbol.animate(
@@ -63,7 +63,8 @@ export class Hall {
     }
   }
 
-  #inWords(vote, changed, phase) {
+  #inWords(vote, changed, { phase, withheld }) {
+    if (vote === "none" && withheld) return this.#language.say("withheld");
     const over = phase === "locked" || phase === "closed" || phase === "annulled";
     const key = vote === "none" && over ? "not_voting" : vote;
     const word = this.#language.say(key);
@@ -74,7 +75,7 @@ export class Hall {
   reword(picture) {
     for (const [code, { word }] of this.#lamps) {
       const { vote, changed } = picture.lamps.get(code);
-      word.textContent = this.#inWords(vote, changed, picture.tally.phase);
+      word.textContent = this.#inWords(vote, changed, picture.tally);
     }
   }
 

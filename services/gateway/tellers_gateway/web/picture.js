@@ -66,6 +66,8 @@ export class Picture {
 
   /** Whether the lamps add up to the counts, as far as both have come equally far. */
   get agrees() {
+    // Who voted what comes when it has ended; then the lamps are fetched anew.
+    if (this.tally.withheld) return true;
     if (this.version !== this.tally.version) return true;
     const { counts } = this.tally;
     const sums = { yes: 0, no: 0, abstain: 0, none: 0, barred: 0 };

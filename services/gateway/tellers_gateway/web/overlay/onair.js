@@ -44,6 +44,8 @@ export class OnAir {
 
   #mayShow(tally) {
     if (!isSound(tally.counts) || tally.rehearsal !== this.rehearsal) return false;
+    // Its zeros are nobody's votes: the figures come when it is closed.
+    if (tally.withheld === "nothing_until_close") return false;
     return this.rollCall === null || tally.roll_call === this.rollCall;
   }
 

@@ -43,7 +43,8 @@ const KINDS = {
     data: object({
       title: text, symbol: orNull(text), rule, members: listOf(code),
       entitled: listOf(code), barred: mapOf(text), permanent: listOf(code),
-      called_from: orNull(code), rehearsal: boolean, reveal: oneOf("live"),
+      called_from: orNull(code), rehearsal: boolean,
+      reveal: oneOf("live", "totals_only", "names_after_close", "nothing_until_close"),
     }, { imported }),
     in: ["none"],
     to: "scheduled",

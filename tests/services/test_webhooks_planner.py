@@ -1,8 +1,9 @@
 """From the archive to the queue, on both databases: once, all or nothing, and the same
 after a restore."""
 
+import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,8 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from tellers_core.codec import LogName
-from tellers_core.events import Event
+from tellers_core.events import Event, Reveal, RollCallOpened
+from tellers_core.publication import Publication
 from tellers_core.tally import Held
 from tellers_runtime.archive.engine import migrate, open_engine
 from tellers_runtime.log import Entry
@@ -19,13 +21,13 @@ from tellers_tally.store import Batch, Store
 from tellers_webhooks import planner as planning
 from tellers_webhooks.courier import settled
 from tellers_webhooks.endpoints import Endpoint, Endpoints, TooMany
-from tellers_webhooks.interest import Interest
+from tellers_webhooks.interest import EVENTS, TALLY, Interest
 from tellers_webhooks.planner import Planner, PositionLost
 from tellers_webhooks.queue import Delivery, New, Queue, Settled, enqueue
 from tellers_webhooks.rules import Rule
 from tellers_webhooks.schedule import Answer
 from tellers_webhooks.vault import BadKey, Vault, load_vault
-from tests.scenario import EPOCH, OPENED, closed, votes
+from tests.scenario import AT, EPOCH, OPENED, closed, scheduled, votes
 from tests.services.tallying import GA, NONSENSE, entries
 
 REHEARSALS = LogName("ga", rehearsal=True)
@@ -72,7 +74,7 @@ class Desk:
         """Until nothing is left to queue."""
         while self.planner.behind():
             for log in self.planner.behind():
-                self.planner.step(log)
+                self.planner.step(log, Publication())
 
     def subscribe(self, *events: str, rules: tuple[Rule, ...] = ()) -> Endpoint:
         interest = Interest(events, rules=rules) if events or rules else Interest()
@@ -91,13 +93,18 @@ class Desk:
 
 
 @pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
+def engine(database_url: str) -> Iterator[Engine]:
     migrate(database_url)
     engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Desk:
     found = Desk(engine)
     found.begin()
-    yield found
-    engine.dispose()
+    return found
 
 
 def test_each_event_is_queued_once_for_each_who_wants_it(desk: Desk) -> None:
@@ -383,3 +390,67 @@ def test_a_replaced_secret_signs_for_a_day(desk: Desk) -> None:
     assert signing() == (new, old)
     moment[0] = until
     assert signing() == (new,)
+
+
+def hidden(reveal: Reveal, *more: Event) -> tuple[Event, ...]:
+    return (scheduled(reveal=reveal), RollCallOpened(), *more)
+
+
+@pytest.mark.parametrize(
+    ("reveal", "counted"),
+    [
+        (Reveal.LIVE, 1),
+        (Reveal.TOTALS_ONLY, 1),
+        (Reveal.NAMES_AFTER_CLOSE, 0),
+        (Reveal.NOTHING_UNTIL_CLOSE, 0),
+    ],
+)
+def test_what_is_withheld_is_delivered_to_nobody(
+    desk: Desk, reveal: Reveal, counted: int
+) -> None:
+    endpoint = desk.subscribe(*EVENTS, TALLY)
+    rules = desk.subscribe(rules=(Rule("permanent_member_votes"),))
+    history = hidden(reveal, *votes(yes="FRA"))
+    desk.archive(*history)
+    desk.step()
+    told = desk.queued(endpoint)
+    assert any("FRA" in one.body for one in told[2:]) == (reveal is Reveal.LIVE)
+    assert [one.type.rpartition(".")[0] for one in told if one.seq == 3][:1] == [
+        "org.tellers.vote.recorded" if counted and reveal is Reveal.LIVE
+        else "org.tellers.withheld"
+    ]  # fmt: skip
+    (tally,) = (json.loads(one.body)["data"] for one in told if one.kind == "tally")
+    assert tally["counts"]["yes"] == counted
+    assert (desk.seqs(rules) == [3]) == (reveal is Reveal.LIVE)
+    # A replay tells no more, until it has ended.
+    again = desk.planner.events(GA, range(1, 4), endpoint)
+    assert ("FRA" in again[2].body) == (reveal is Reveal.LIVE)
+    desk.archive(*closed(*history)[3:], version=4)
+    desk.step()
+    assert "FRA" in desk.planner.events(GA, range(1, 4), endpoint)[2].body
+
+
+def test_while_frozen_nothing_is_delivered_and_then_everything(desk: Desk) -> None:
+    endpoint = desk.subscribe()
+    desk.archive(*OPENED)
+    desk.step()
+    said = Publication(frozen=True, seq=2, at=AT)
+    desk.archive(*votes(yes="FJI", no="NOR"), version=3)
+    assert not desk.planner.step(GA, said).moved
+    assert desk.seqs(endpoint) == [1, 2]
+    assert desk.planner.events(GA, range(1, 5), endpoint)[-1].seq == 2
+    desk.step()
+    assert desk.seqs(endpoint) == [1, 2, 3, 4]
+
+
+def test_within_the_delay_nothing_is_delivered_to_anybody(engine: Engine) -> None:
+    now = datetime.fromisoformat(AT)
+    desk = Desk(engine)
+    desk.begin()
+    endpoint = desk.subscribe()
+    desk.archive(*OPENED)
+    for seconds, seqs in ((2, []), (3, [1, 2])):
+        moment = now + timedelta(seconds=seconds)
+        desk.planner = Planner(engine, [GA], lambda moment=moment: moment, 3.0)
+        desk.planner.step(GA, Publication())
+        assert desk.seqs(endpoint) == seqs

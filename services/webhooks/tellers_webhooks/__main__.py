@@ -7,6 +7,7 @@ from tellers_runtime import logs
 from tellers_runtime.archive.engine import open_engine
 from tellers_runtime.clock import utc_now
 from tellers_runtime.log import connect
+from tellers_runtime.publishing import PublicationDesk
 from tellers_runtime.server import listen, run, serve
 from tellers_runtime.tokens import TokenStore
 from tellers_webhooks.app import create_app
@@ -34,8 +35,10 @@ async def _main(settings: WebhooksSettings, vault: Vault) -> None:
     endpoints = Endpoints(engine, vault, settings.webhooks_max_endpoints)
     queue = Queue(engine)
     couriers = Couriers(endpoints, queue, lambda: Sender(GuardedBackend(guard), tls))
-    planner = Planner(engine, settings.logs)
-    follower = Follower(planner, couriers.wake)
+    planner = Planner(
+        engine, settings.logs, delay_seconds=settings.publish_delay_seconds
+    )
+    follower = Follower(planner, couriers.wake, PublicationDesk(redis).now)
     desk = Desk(
         tuple(settings.logs),
         TokenStore(redis),

@@ -1,12 +1,14 @@
 """Follows the archive: whenever a log has grown, queue what follows from it."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
 from tellers_core.codec import LogName
+from tellers_core.publication import Publication
+from tellers_runtime.log import LogLost, Unavailable
 from tellers_runtime.together import in_thread
 from tellers_webhooks import metrics
 from tellers_webhooks.planner import Planner, PositionLost
@@ -22,14 +24,20 @@ class Follower:
 
     Args:
         queued: told which endpoints have something new.
+        said: what operators said last about a log's publication. While it cannot be
+            told, nothing is delivered.
     """
 
     def __init__(
-        self, planner: Planner, queued: Callable[[Iterable[str]], None]
+        self,
+        planner: Planner,
+        queued: Callable[[Iterable[str]], None],
+        said: Callable[[LogName], Awaitable[Publication]],
     ) -> None:
         self.trouble = "not started"
         self._planner = planner
         self._queued = queued
+        self._said = said
 
     async def run(self) -> None:
         """Follow, for ever."""
@@ -40,21 +48,25 @@ class Follower:
                     await in_thread(self._planner.begin)
                     begun = True
                 logs = await in_thread(self._planner.behind)
+                moved = [await self._step(log) for log in logs]
                 self.trouble = ""
-                for log in logs:
-                    await self._step(log)
-                if not logs:
+                if not any(moved):
                     await asyncio.sleep(LOOK_SECONDS)
             except DBAPIError as error:
                 await self._halt(f"the archive cannot be used: {error.orig}")
-            except PositionLost as error:
+            except (PositionLost, LogLost) as error:
                 await self._halt(str(error))
+            except Unavailable as error:
+                await self._halt(f"whether publication is frozen is not known: {error}")
 
-    async def _step(self, log: LogName) -> None:
-        planned = await in_thread(self._planner.step, log)
+    async def _step(self, log: LogName) -> bool:
+        """Whether it moved on."""
+        said = await self._said(log)
+        planned = await in_thread(self._planner.step, log, said)
         metrics.QUEUED.labels(str(log)).inc(planned.deliveries)
         metrics.SEQ.labels(str(log)).set(planned.seq)
         self._queued(planned.endpoints)
+        return planned.moved
 
     async def _halt(self, why: str) -> None:
         if why != self.trouble:

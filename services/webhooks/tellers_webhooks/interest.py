@@ -9,7 +9,9 @@ from tellers_webhooks.rules import Rule
 TALLY = "tally"
 # An entry that is no event of ours is published as one that says so.
 UNREADABLE = "unreadable"
-EVENTS = (*(name for name, _ in WIRE_NAMES.values()), UNREADABLE)
+# A vote that is not public yet is published as one that says so.
+WITHHELD = "withheld"
+EVENTS = (*(name for name, _ in WIRE_NAMES.values()), UNREADABLE, WITHHELD)
 
 
 class Interest(Struct, frozen=True):

@@ -17,6 +17,8 @@ from tellers_core.codec import (
     publishable,
     roll_call_of,
 )
+from tellers_core.events import Reveal
+from tellers_core.reveal import withheld_event
 from tellers_core.tally import Tally, encode_tally
 from tellers_runtime.log import Entry
 from tellers_webhooks.interest import name_of
@@ -65,9 +67,15 @@ class Message(msgspec.Struct, frozen=True):
         )
 
 
-def event(log: LogName, entry: Entry, epoch: str) -> Message:
-    """An entry of the log, as the gateway publishes it."""
-    published = publishable(log, entry.seq, entry.body)
+def event(
+    log: LogName, entry: Entry, epoch: str, policy: Reveal | None = None
+) -> Message:
+    """An entry of the log, as the gateway publishes it under this policy."""
+    published = (
+        publishable(log, entry.seq, entry.body)
+        if policy is None
+        else withheld_event(log, entry.seq, entry.body, policy)
+    )
     kind = msgspec.json.decode(published, type=_Typed).type
     body = public_event(published, epoch)
     name = roll_call_of(published) or ""

@@ -14,8 +14,10 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from sqlmodel import col
 
 from tellers_core import tally as counting
-from tellers_core.codec import LogName, decode
+from tellers_core.codec import LogName, decode, roll_call_of
 from tellers_core.errors import CorruptHistory
+from tellers_core.events import Reveal
+from tellers_core.publication import Publication
 from tellers_core.tally import ENDED, Projection, Tally, decode_tally
 from tellers_runtime.archive.engine import reading, writing
 from tellers_runtime.archive.tables import EventRow, LogRow, RollCallRow
@@ -25,6 +27,7 @@ from tellers_runtime.log import Entry
 from tellers_webhooks import messages
 from tellers_webhooks.endpoints import Endpoint, enabled, milliseconds
 from tellers_webhooks.interest import TALLY
+from tellers_webhooks.public import Public, shown
 from tellers_webhooks.queue import New, enqueue
 from tellers_webhooks.rules import Moment, matches
 
@@ -38,22 +41,28 @@ class PositionLost(Exception):
 
 class Planned(NamedTuple):
     """What a step came to: which endpoints have something new, how many deliveries,
-    and the seq up to which the log is queued."""
+    the seq up to which the log is queued, and whether that moved."""
 
     endpoints: frozenset[str]
     deliveries: int
     seq: int
+    moved: bool
 
 
 class Planner:
     """Queues deliveries from the logs of these chambers."""
 
     def __init__(
-        self, engine: Engine, logs: Iterable[LogName], clock: Clock = utc_now
+        self,
+        engine: Engine,
+        logs: Iterable[LogName],
+        clock: Clock = utc_now,
+        delay_seconds: float = 0.0,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._counts = {log: _Counts(log) for log in logs}
+        self._public = {log: Public(log, delay_seconds, clock) for log in self._counts}
 
     def begin(self) -> None:
         """Find the position in each log. One that was never delivered from begins at
@@ -84,39 +93,57 @@ class Planner:
                     found.append(LogName.parse(name))
         return found
 
-    def step(self, log: LogName) -> Planned:
-        """Queue what follows from the next entries of a log."""
+    def step(self, log: LogName, said: Publication) -> Planned:
+        """Queue what follows from the next entries of a log that are public.
+
+        Args:
+            said: what operators said about its publication.
+        """
         counts = self._counts[log]
         try:
             with writing(self._engine) as connection:
-                return self._step(connection, counts)
+                return self._step(connection, counts, said)
         except BaseException:
             counts.forget()  # it may be ahead of what was committed
             raise
 
-    def _step(self, connection: Connection, counts: "_Counts") -> Planned:
+    def _step(
+        self, connection: Connection, counts: "_Counts", said: Publication
+    ) -> Planned:
         log = counts.log
+        public = self._public[log]
         position = select(_seq).where(_log == str(log)).with_for_update()
         old = connection.scalar(position)
         assert old is not None, "begin() was not called"
         epoch, head = _archived(connection, log)
         wanting = [e for e in enabled(connection) if e.interest.in_log(log)]
         planned: list[New] = []
-        if wanting:
-            entries = _entries(connection, log, old)
+        if wanting or public.holds_back(said):
+            entries = public.upto(old, _entries(connection, log, old), said)
             head = entries[-1].seq if entries else old
-            planned = list(_planned(connection, counts, entries, epoch, wanting))
+        if wanting:
+            planned = list(
+                _planned(connection, counts, public, entries, epoch, wanting)
+            )
             enqueue(connection, planned, milliseconds(self._clock()))
         moved = update(WebhookPositionRow).where(_log == str(log), _seq == old)
         connection.execute(moved.values(seq=head))
-        return Planned(frozenset(one.endpoint for one in planned), len(planned), head)
+        endpoints = frozenset(one.endpoint for one in planned)
+        return Planned(endpoints, len(planned), head, head > old)
 
     def events(self, log: LogName, seqs: range, endpoint: Endpoint) -> list[New]:
-        """The deliveries of archived events that this endpoint wants, for a replay."""
+        """The deliveries of archived events that this endpoint wants, for a replay: up
+        to the position, beyond which nothing was public yet."""
+        public = self._public[log]
         with reading(self._engine) as connection:
             epoch, _ = _archived(connection, log)
+            position = connection.scalar(select(_seq).where(_log == str(log))) or 0
             entries = _entries(connection, log, seqs.start - 1, len(seqs))
-        said = (messages.event(log, entry, epoch) for entry in entries)
+            said = [
+                _said(connection, public, log, entry, epoch, position)
+                for entry in entries
+                if entry.seq <= position
+            ]
         return [
             message.to(endpoint.id)
             for message in said
@@ -147,17 +174,32 @@ def _entries(
     return [Entry(seq, body.encode()) for seq, body in rows]
 
 
+def _said(
+    connection: Connection,
+    public: Public,
+    log: LogName,
+    entry: Entry,
+    epoch: str,
+    horizon: int,
+) -> messages.Message:
+    name = roll_call_of(entry.body)
+    policy = public.policy(connection, name, horizon, entry) if name else None
+    return messages.event(log, entry, epoch, policy)
+
+
 def _planned(
     connection: Connection,
     counts: "_Counts",
+    public: Public,
     entries: list[Entry],
     epoch: str,
     wanting: list[Endpoint],
 ) -> Iterator[New]:
     ruled = [endpoint for endpoint in wanting if endpoint.interest.rules]
     touched: dict[str, None] = {}
+    horizon = entries[-1].seq if entries else 0
     for entry in entries:
-        said = messages.event(counts.log, entry, epoch)
+        said = _said(connection, public, counts.log, entry, epoch, horizon)
         touched[said.roll_call] = None
         for endpoint in wanting:
             if _wants(endpoint, said):
@@ -165,25 +207,35 @@ def _planned(
         interested = [e for e in ruled if e.interest.of(said.roll_call)]
         if interested:
             moment = counts.moment(connection, entry, said.roll_call, epoch)
-            if moment is not None:
-                yield from _met(moment, said, interested)
+            policy = public.policy(connection, said.roll_call, horizon, None)
+            if moment is not None and policy in (None, Reveal.TOTALS_ONLY):
+                yield from _met(moment, said, interested, policy)
     counts.tidy()
-    yield from _tallies(connection, counts.log, epoch, touched, wanting)
+    yield from _tallies(
+        connection, public, counts.log, epoch, horizon, touched, wanting
+    )
 
 
 def _met(
-    moment: Moment, said: messages.Message, interested: list[Endpoint]
+    moment: Moment,
+    said: messages.Message,
+    interested: list[Endpoint],
+    policy: Reveal | None,
 ) -> Iterator[New]:
+    after = shown(moment.after, policy)
     for endpoint in interested:
         for rule in endpoint.interest.rules:
-            if matches(rule, moment):
-                yield messages.rule_met(rule, said, moment.after).to(endpoint.id)
+            names = rule.rule == "permanent_member_votes"
+            if not (names and policy) and matches(rule, moment):
+                yield messages.rule_met(rule, said, after).to(endpoint.id)
 
 
 def _tallies(
     connection: Connection,
+    public: Public,
     log: LogName,
     epoch: str,
+    horizon: int,
     touched: Iterable[str],
     wanting: list[Endpoint],
 ) -> Iterator[New]:
@@ -192,7 +244,8 @@ def _tallies(
         interested = [
             e for e in wanting if TALLY in e.interest.events and e.interest.of(name)
         ]
-        found = _tally(connection, log, name) if interested else None
+        archived = _tally(connection, log, name) if interested else None
+        found = archived and public.tally(connection, archived, horizon, epoch)
         if found is not None:
             message = messages.tally(log, replace(found, epoch=epoch))
             for endpoint in interested:

@@ -81,6 +81,7 @@ class Stack:
         self._settings = settings or {}
         first = free_port(block=4)
         self._webhooks_port = first + 3
+        self._gateway_port = first
         self.gateway = self.service("gateway", first)
         self.ingest = self.service("ingest", first + 1)
         self.tally = self.service("tally", first + 2)
@@ -106,6 +107,7 @@ class Stack:
             "TELLERS_DATABASE_URL": self.database_url,
             "TELLERS_DATA_DIR": str(self.folder),
             "TELLERS_WEBHOOKS_URL": f"http://{HOST}:{self._webhooks_port}",
+            "TELLERS_GATEWAY_URLS": f"http://{HOST}:{self._gateway_port}",
             f"TELLERS_{name.upper()}_PORT": str(port),
             **self._settings,
             **settings,

@@ -13,6 +13,7 @@ VOTES = "/es-11-1/votes"
 WISH = {"delegation": "FRA", "vote": "yes"}
 ANNOUNCED = {"yes": 0, "no": 0, "abstain": 0}
 NEW = {"id": "x", "title": "T", "rule": "simple"}
+APPROVED = {"command": "annul", "reason": "a drill"}
 FRACTION = {"fraction": "2/3", "of": "members"}
 
 
@@ -23,6 +24,17 @@ class Command(NamedTuple):
     path: str
     body: Mapping[str, object] | None
     scope: Scope
+
+    @property
+    def below(self) -> str:
+        """Its path below the chamber."""
+        of_chamber = self.path.startswith("/publication")
+        return self.path if of_chamber else f"/roll-calls{self.path}"
+
+    @property
+    def address(self) -> str:
+        """In the General Assembly."""
+        return f"/v1/ga{self.below}"
 
 
 COMMANDS = [
@@ -37,7 +49,13 @@ COMMANDS = [
     Command("DELETE", VOTES + "/FRA", None, Scope.RECORD),
     Command("POST", VOTES, {"votes": [WISH]}, Scope.RECORD),
     Command("POST", "/es-11-1/intentions", WISH, Scope.RECORD),
+    Command("POST", "/es-11-1/approvals", APPROVED, Scope.PRESIDE),
+    Command("POST", "/publication/freeze", None, Scope.PRESIDE),
+    Command("POST", "/publication/release", None, Scope.PRESIDE),
+    Command("PUT", "/publication/delay", {"seconds": 0}, Scope.PRESIDE),
 ]
+# Of ingest, and not public.
+GUARDED_READS = {("GET", "/v1/{chamber}/publication")}
 
 MONITORING = {("GET", path) for path in ("/healthz", "/readyz", "/metrics")}
 

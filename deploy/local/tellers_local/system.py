@@ -183,6 +183,7 @@ class System:
             "TELLERS_TALLY_PORT": str(self._ports.tally),
             "TELLERS_WEBHOOKS_PORT": str(self._ports.webhooks),
             "TELLERS_WEBHOOKS_URL": self.webhooks,
+            "TELLERS_GATEWAY_URLS": self.gateway,
         }
 
     def _note(self) -> None:

@@ -11,6 +11,8 @@ from fastapi.responses import Response
 from redis.exceptions import RedisError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tellers_ingest import control
+from tellers_ingest.approvals import Approvals
 from tellers_ingest.auth import Gate
 from tellers_ingest.console import console
 from tellers_ingest.direct import Direct
@@ -49,6 +51,8 @@ class State(TypedDict):
     importer: Importer
     gate: Gate
     chambers: Mapping[str, str]
+    settings: IngestSettings
+    approvals: Approvals
 
 
 def create_app(
@@ -67,6 +71,8 @@ def create_app(
             "importer": Importer(writer, clock),
             "gate": Gate(TokenStore(redis.tokens), settings),
             "chambers": settings.composition,
+            "settings": settings,
+            "approvals": Approvals(redis, writer, clock),
         }
         await recorder.drain()
         await redis.aclose()
@@ -98,6 +104,7 @@ def create_app(
     )
     app.include_router(router)
     app.include_router(imports_router)
+    app.include_router(control.router)
     app.include_router(console.router)
     console.mount_files(app)
     app.include_router(health_router(_readiness(settings)))

@@ -8,9 +8,11 @@ from fastapi.responses import Response
 from tellers_core.errors import UnknownChamber
 from tellers_core.roll_call import Command
 from tellers_ingest import headers
+from tellers_ingest.answers import stored
 from tellers_ingest.auth import address_of
 from tellers_ingest.cache import Place
 from tellers_ingest.handler import Asked, Recorder, Sender
+from tellers_runtime.log import LogWriter
 from tellers_runtime.problems import HttpProblem
 from tellers_runtime.tokens import Token
 
@@ -29,8 +31,10 @@ class Arrival(NamedTuple):
     chamber: str
     body: bytes
 
-    async def answer(self, roll_call: str, command: Command) -> Response:
-        """Have the command recorded, and answer."""
+    async def answer(
+        self, roll_call: str, command: Command, version: int | None = None
+    ) -> Response:
+        """Have the command recorded, and answer; `version`: only if it is still so."""
         recorder: Recorder = self.request.state.recorder
         token = self.token
         asked = Asked(
@@ -38,11 +42,25 @@ class Arrival(NamedTuple):
             command,
             Sender(token.id, token.name, address_of(self.request)),
             headers.idempotency(self.request, self.chamber, self.body),
-            headers.if_match(self.request.headers),
+            version
+            if (sent := headers.if_match(self.request.headers)) is None
+            else sent,
         )
         status, body, replayed = await recorder.record(asked)
         extra = {"Idempotency-Replayed": "true"} if replayed else None
         return Response(body, status, extra, JSON)
+
+    async def recalled(self) -> Response | None:
+        """The answer that was given to the request's Idempotency-Key, if it was."""
+        asked = headers.idempotency(self.request, self.chamber, self.body)
+        if asked is None:
+            return None
+        writer = LogWriter(self.request.state.redis)
+        kept = await writer.recall(self.chamber, asked.digest)
+        if kept is None or not kept.startswith(asked.fingerprint.encode()):
+            return None
+        status, body, _ = stored(kept[len(asked.fingerprint) :], replayed=True)
+        return Response(body, status, {"Idempotency-Replayed": "true"}, JSON)
 
 
 async def arrive(

@@ -6,7 +6,7 @@ without the roll call is said here; the rest is the core's business.
 
 import unicodedata
 from collections.abc import Callable, Iterable
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from pydantic import (
@@ -20,10 +20,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tellers_core.codec import LogName
 from tellers_core.errors import BadRequest, Problem
 from tellers_core.events import Figures, Reveal, RollCallScheduled, Vote
 from tellers_core.majority import NAMED, Fraction, Rule, majority
 from tellers_core.members import Chamber
+from tellers_core.publication import MAX_DELAY_SECONDS
 from tellers_runtime.problems import HttpProblem, pointer
 
 # No body of ours has so many faults; who sends more is not helped by a longer list.
@@ -91,9 +93,10 @@ def _rule(sent: object) -> Rule:
 
 
 def _reveal(sent: object) -> Reveal:
-    if sent != Reveal.LIVE:
-        raise _fault("allowed: live")
-    return Reveal.LIVE
+    for reveal in Reveal:
+        if sent == reveal:
+            return reveal
+    raise _fault(f"allowed: {', '.join(Reveal)}")
 
 
 _EXAMPLE = '{"fraction":"2/3","of":"members","strict":false}'
@@ -118,6 +121,45 @@ Count = Annotated[int, Field(ge=0, le=10_000)]
 
 class NothingBody(Body):
     """No body, or an empty object."""
+
+
+class SteppingBackBody(Body):
+    """What a second person needs to carry it out; see docs/console.md."""
+
+    approval: str | None = Field(default=None, max_length=64)
+
+
+class ApprovalBody(Body):
+    """What the first person approves, and why."""
+
+    command: Literal["unlock", "annul"]
+    reason: Reason
+
+
+class _OfLog(Body):
+    rehearsal: bool = Field(
+        default=False, description="Of rehearsals, not of the real roll calls."
+    )
+
+    def log(self, chamber: str) -> LogName:
+        """Whose publication it is about."""
+        return LogName(chamber, self.rehearsal)
+
+
+class FreezeBody(_OfLog):
+    """Why, for the audit trail."""
+
+    reason: Note | None = None
+
+
+class ReleaseBody(_OfLog):
+    """Nothing more."""
+
+
+class DelayBody(_OfLog):
+    """Seconds that the public is behind; null: as the setting says."""
+
+    seconds: Annotated[float, Field(ge=0, le=MAX_DELAY_SECONDS, strict=False)] | None
 
 
 class AnnouncedBody(Body):
@@ -191,7 +233,7 @@ class NewRollCall(Body):
     )
     rehearsal: bool = False
     reveal: Annotated[
-        Reveal, PlainValidator(_reveal), WithJsonSchema({"const": "live"})
+        Reveal, PlainValidator(_reveal), WithJsonSchema({"enum": list(Reveal)})
     ] = Reveal.LIVE
 
     def settled(self, chamber: Chamber) -> RollCallScheduled:

@@ -25,13 +25,25 @@ _BODIES: tuple[type[BaseModel], ...] = (
     models.VoteBody,
     models.VotesBody,
     models.IntentionBody,
+    models.SteppingBackBody,
+    models.ApprovalBody,
+    models.FreezeBody,
+    models.ReleaseBody,
+    models.DelayBody,
+)
+_OPTIONAL = (
+    models.NothingBody,
+    models.CloseBody,
+    models.SteppingBackBody,
+    models.FreezeBody,
+    models.ReleaseBody,
 )
 _CSV = "delegation,vote\nFRA,yes\nPER,abstain\n"
 _LINES = '{"delegation":"FRA","vote":"yes"}\n{"delegation":"PER","vote":"no"}\n'
 _REFUSALS = {
     400: "Not JSON, or a malformed header: `bad_request`",
     401: "`unauthorized`",
-    403: "`forbidden`: the token lacks the scope; `not_entitled`",
+    403: "`forbidden`: the token lacks the scope; `not_entitled`; `second_person`",
     404: "`unknown_chamber`, `unknown_roll_call`, `unknown_delegation`",
     409: "`already_exists`, `not_open`, `not_closed`, `already_closed`, `wrong_phase`, "
     "`announced_mismatch` (with both sets of figures)",
@@ -73,9 +85,8 @@ def described(
     }
     if created:
         responses[201] = {"description": "Recorded", **answer}
-    optional = body in (models.NothingBody, models.CloseBody)
     extra = {
-        "requestBody": {"content": content, "required": not optional},
+        "requestBody": {"content": content, "required": body not in _OPTIONAL},
         "parameters": _HEADERS,
         "security": [{"token": []}],
     }
@@ -100,6 +111,22 @@ def import_described() -> Described:
             "security": [{"token": []}],
         },
         "tags": ["commands"],
+    }
+
+
+def described_answer(summary: str, body: type[models.Body]) -> Described:
+    """The same for what is no command on a roll call: it answers in its own words."""
+    content: dict[str, Any] = {"application/json": {"schema": _ref(body.__name__)}}
+    answer = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    return {
+        "summary": summary,
+        "responses": {200: {"description": "So it is", **answer}},
+        "openapi_extra": {
+            "requestBody": {"content": content, "required": body not in _OPTIONAL},
+            "parameters": _HEADERS[:1],
+            "security": [{"token": []}],
+        },
+        "tags": ["publication"],
     }
 
 

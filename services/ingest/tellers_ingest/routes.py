@@ -4,10 +4,13 @@ Checks come in this order: route, token, chamber, body, roll call.
 """
 
 import re
+from secrets import token_hex
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
+from msgspec import json, structs
 
 from tellers_core.errors import BadRequest, UnknownChamber, UnknownDelegation
 from tellers_core.members import composed
@@ -25,28 +28,34 @@ from tellers_core.roll_call import (
     WithdrawVote,
 )
 from tellers_ingest import batch
+from tellers_ingest.approvals import Approvable, Approvals, refused
 from tellers_ingest.arrival import JSON, MAX_BODY_BYTES, arrive
-from tellers_ingest.auth import Presiding, Recording
+from tellers_ingest.auth import Presiding, Recording, address_of
 from tellers_ingest.cache import Place
 from tellers_ingest.direct import CommandRoute
 from tellers_ingest.handler import Recorder
 from tellers_ingest.headers import media_type
 from tellers_ingest.models import (
     DELEGATION,
+    ApprovalBody,
     CloseBody,
     IntentionBody,
     NewRollCall,
     NothingBody,
     RuleBody,
+    SteppingBackBody,
     VoteBody,
     VotesBody,
     parse,
 )
-from tellers_ingest.openapi import described
+from tellers_ingest.openapi import described, described_answer
+from tellers_ingest.settings import IngestSettings
 from tellers_runtime.clock import today
+from tellers_runtime.problems import HttpProblem
 
 _DELEGATION = re.compile(DELEGATION)
 router = APIRouter(route_class=CommandRoute)
+logger = structlog.get_logger()
 ROLL_CALLS = "/v1/{chamber}/roll-calls"
 ROLL_CALL = ROLL_CALLS + "/{roll_call}"
 VOTE = ROLL_CALL + "/votes/{delegation}"
@@ -88,6 +97,55 @@ async def _step(
     return await arrival.answer(place.roll_call, command)
 
 
+async def _step_back(
+    request: Request, token: Presiding, place: Place, name: Approvable, command: Command
+) -> Response:
+    """A step that undoes the lock: with a second person's approval, if it needs one."""
+    arrival = await arrive(request, token, place.chamber)
+    approval = parse(SteppingBackBody, arrival.body).approval
+    settings: IngestSettings = request.state.settings
+    if approval is None and not settings.two_persons:
+        return await arrival.answer(place.roll_call, command)
+    approvals: Approvals = request.state.approvals
+    try:
+        if approval is None:
+            raise refused(
+                f"{name} needs a second person: one sends POST .../approvals, another "
+                'the command, with {"approval": ...}'
+            )
+        found = await approvals.check(place, approval, name, token)
+    except HttpProblem:
+        # An answer once given is given again, whatever has become of the approval.
+        recalled = await arrival.recalled()
+        if recalled is None:
+            raise
+        return recalled
+    return await arrival.answer(place.roll_call, command, version=found.version)
+
+
+@router.post(
+    ROLL_CALL + "/approvals",
+    **described_answer("Approve what another is to carry out", ApprovalBody),
+)
+async def approve(
+    request: Request, token: Presiding, chamber: ChamberId, roll_call: RollCallId
+) -> Response:
+    arrival = await arrive(request, token, chamber)
+    body = parse(ApprovalBody, arrival.body)
+    approvals: Approvals = request.state.approvals
+    given = await approvals.give(
+        Place(chamber, roll_call), token_hex(8), body.command, body.reason, token
+    )
+    logger.info(
+        "approval.given",
+        chamber=chamber,
+        roll_call=roll_call,
+        **structs.asdict(given),
+        address=address_of(request),
+    )
+    return Response(json.encode(given), 200, media_type=JSON)
+
+
 @router.post(ROLL_CALL + "/open", **described("Begin to take votes", NothingBody))
 async def open_(
     request: Request, token: Presiding, chamber: ChamberId, roll_call: RollCallId
@@ -102,18 +160,20 @@ async def lock(
     return await _step(request, token, Place(chamber, roll_call), Lock())
 
 
-@router.post(ROLL_CALL + "/unlock", **described("Take votes again", NothingBody))
+@router.post(ROLL_CALL + "/unlock", **described("Take votes again", SteppingBackBody))
 async def unlock(
     request: Request, token: Presiding, chamber: ChamberId, roll_call: RollCallId
 ) -> Response:
-    return await _step(request, token, Place(chamber, roll_call), Unlock())
+    place = Place(chamber, roll_call)
+    return await _step_back(request, token, place, "unlock", Unlock())
 
 
-@router.post(ROLL_CALL + "/annul", **described("Declare it void", NothingBody))
+@router.post(ROLL_CALL + "/annul", **described("Declare it void", SteppingBackBody))
 async def annul(
     request: Request, token: Presiding, chamber: ChamberId, roll_call: RollCallId
 ) -> Response:
-    return await _step(request, token, Place(chamber, roll_call), Annul())
+    place = Place(chamber, roll_call)
+    return await _step_back(request, token, place, "annul", Annul())
 
 
 @router.post(

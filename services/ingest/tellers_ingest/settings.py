@@ -23,6 +23,16 @@ class IngestSettings(ServiceSettings):
         description="Failed authentications a second from one address, twice as many "
         "at once; 429 instead of 401 beyond, 0: no limit. Good tokens are let in.",
     )
+    two_persons: bool = Field(
+        default=False,
+        description="Whether unlock and annul need a second person, with another token "
+        "(docs/console.md).",
+    )
+    gateway_urls: str = Field(
+        default="http://127.0.0.1:8000",
+        description="Where the gateways are, separated by commas: the console shows "
+        "how far each is.",
+    )
     replicas: int = Field(
         default=0,
         ge=0,
@@ -35,3 +45,9 @@ class IngestSettings(ServiceSettings):
         le=4000,  # a reply from Redis is waited for 5 s
         description="Milliseconds that they are waited for, each time.",
     )
+
+    @property
+    def gateways(self) -> list[str]:
+        """The gateways' addresses."""
+        urls = (url.strip().rstrip("/") for url in self.gateway_urls.split(","))
+        return [url for url in urls if url]

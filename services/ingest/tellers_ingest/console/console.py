@@ -20,8 +20,10 @@ from tellers_core.errors import Refused, UnknownChamber, UnknownRollCall
 from tellers_core.events import RollCallClosed
 from tellers_core.members import composed
 from tellers_core.roll_call import Close, RollCall, decide
+from tellers_ingest.approvals import Approval, Approvals
 from tellers_ingest.arrival import JSON
 from tellers_ingest.auth import Recording
+from tellers_ingest.cache import Place
 from tellers_runtime import fields
 from tellers_runtime.clock import today
 from tellers_runtime.log import LogWriter
@@ -81,7 +83,13 @@ async def roll_call(
     loaded = fields.load(await LogWriter(request.state.redis).load(chamber, roll_call))
     if loaded is None:
         raise UnknownRollCall(f"there is no roll call {roll_call[:64]!r}")
-    shown = {"version": loaded.version, "seq": loaded.seq, "epoch": loaded.epoch}
+    approvals: Approvals = request.state.approvals
+    shown = {
+        "version": loaded.version,
+        "seq": loaded.seq,
+        "epoch": loaded.epoch,
+        "approval": _approval(await approvals.pending(Place(chamber, roll_call))),
+    }
     body = msgspec.json.encode(_shown(roll_call, loaded.roll_call) | shown)
     return Response(body, media_type=JSON)
 
@@ -95,11 +103,27 @@ def _shown(roll_call_id: str, state: RollCall) -> dict[str, Any]:
         "rule": state.rule,
         "phase": state.phase,
         "rehearsal": roll.rehearsal,
+        "reveal": roll.reveal,
+        "intentions": list(state.intentions.values()),
         "called_from": roll.called_from,
         "entitled": roll.entitled,
         "barred": roll.barred,
         "votes": state.votes,
         "closing": _closing(state),
+    }
+
+
+def _approval(pending: Approval | None) -> dict[str, Any] | None:
+    """What waits for a second person, without whose token it was."""
+    if pending is None:
+        return None
+    return {
+        "approval": pending.approval,
+        "command": pending.command,
+        "reason": pending.reason,
+        "name": pending.name,
+        "version": pending.version,
+        "expires_at": pending.expires_at,
     }
 
 

@@ -7,6 +7,7 @@ const WEB = "../../services/ingest/tellers_ingest/console/web";
 const { find, fold, indexed, preselected } = await import(`${WEB}/search.js`);
 const { beginCall, called, callOrder, moveOn, resumeCall } = await import(`${WEB}/order.js`);
 const { actionOf } = await import(`${WEB}/keys.js`);
+const { standing } = await import(`${WEB}/publication.js`);
 const lines = await import(`${WEB}/queue.js`);
 const { codesByName, dryRun, read } = await import(`${WEB}/record.js`);
 
@@ -111,4 +112,54 @@ test("every bad line is named", () => {
   const named = faults.map(({ place, text }) => [place, text]);
   assert.deepEqual(named.sort(), [[3, "duplicate"], [4, "unknown"], [5, "badVote"], [6, "notEntitled"]]);
   assert.equal(read("a,b\n").faults[0].text, "noHeader");
+});
+
+test("the letters are the clerk's: French, Spanish, digits only", () => {
+  const of = (key, letters) => actionOf({ key }, false, { letters });
+  assert.deepEqual(["o", "n", "a", "y"].map((key) => of(key, "ona")), ["yes", "no", "abstain", null]);
+  assert.deepEqual(["s", "n", "a"].map((key) => of(key, "sna")), ["yes", "no", "abstain"]);
+  assert.deepEqual(["y", "1"].map((key) => of(key, "none")), [null, "yes"]);
+});
+
+test("single keys can be switched off: then Alt is needed, wherever one writes", () => {
+  const off = { single: false };
+  assert.equal(actionOf({ key: "y" }, false, off), null);
+  assert.equal(actionOf({ key: "u" }, false, off), null);
+  assert.equal(actionOf({ key: "y", altKey: true }, true, off), "yes");
+  assert.equal(actionOf({ key: "ArrowUp" }, false, off), "up");
+  assert.equal(actionOf({ key: "y", altKey: true }, false), null);
+});
+
+test("a table from a spreadsheet, with the words of any of the six languages", () => {
+  const { rows, faults } = read("name\tvote\nCôte d'Ivoire\tContre\nNiger\tВоздержалась\nTurkey\t赞成\nIreland\tمعارض\n");
+  assert.deepEqual(faults, []);
+  assert.deepEqual(rows.map(({ vote }) => vote), ["no", "abstain", "yes", "no"]);
+  assert.deepEqual(read("delegation;vote\nTUR;sí\n").rows, [{ place: 2, name: "TUR", vote: "yes" }]);
+  // 1, 2, 3 are different votes in different code books.
+  assert.deepEqual(read("delegation,vote\nTUR,1\n").faults, [{ place: 2, text: "badVote" }]);
+});
+
+test("a record in French, Spanish or Chinese is read like one in English", () => {
+  const french = read("Votent pour : Irlande, Niger. Votent contre : Turkey. S’abstiennent : Néant");
+  assert.deepEqual(french.rows.map(({ name, vote }) => [name, vote]).slice(0, 3), [
+    ["Irlande", "yes"], ["Niger", "yes"], ["Turkey", "no"],
+  ]);
+  const chinese = read("赞成：尼日尔、尼日利亚。\n反对：无");
+  assert.deepEqual(chinese.rows.slice(0, 2).map(({ name, vote }) => [name, vote]), [
+    ["尼日尔", "yes"], ["尼日利亚", "yes"],
+  ]);
+});
+
+test("how the public stands is said in one word and in figures", () => {
+  const gateway = { url: "g", seq: 40, viewers: 3, held: null };
+  const seen = { status: 200, seq: 42, frozen: false, delay_seconds: 0, gateways: [gateway] };
+  assert.deepEqual(standing(seen).level, "live");
+  assert.deepEqual(standing(seen).filled, { seq: 42, shown: 40, behind: 2, viewers: 3, delay: 0, away: 0 });
+  assert.equal(standing({ ...seen, frozen: true }).level, "frozen");
+  assert.equal(standing({ ...seen, delay_seconds: 3 }).words, "publicDelayed");
+  assert.equal(standing({ ...seen, gateways: [{ ...gateway, held: "the log" }] }).words, "publicHeld");
+  assert.equal(standing({ ...seen, gateways: [{ url: "g", trouble: "x" }] }).words, "publicAway");
+  assert.equal(standing({ ...seen, gateways: [gateway, { trouble: "x" }] }).words, "publicSomeAway");
+  assert.equal(standing({ ...seen, gateways: [] }).words, "publicRehearsal");
+  assert.equal(standing(null).level, "trouble");
 });

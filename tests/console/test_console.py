@@ -24,9 +24,14 @@ class Desk:
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self._stack = stack
+        self._url = stack.ingest_url
+
+    def at(self, url: str) -> None:
+        """Before another ingest."""
+        self._url = url
 
     def sit_down(self, roll_call: str, token: str | None = None) -> None:
-        self.page.goto(f"{self._stack.ingest_url}/console")
+        self.page.goto(f"{self._url}/console")
         expect(self.page.locator("#new-rule option")).to_have_count(8)
         self.page.fill("#token", token or self._stack.token)
         self.page.fill("#roll-call", roll_call)
@@ -195,17 +200,28 @@ def test_import_then_close_with_wrong_then_right_figures(
     desk.sees("#phase", "Closed")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1920), ("dark", 1920), ("light", 390)]
+)
 def test_axe_finds_nothing(
-    browser: Browser, stack: Stack, clerk: Clerk, scheme: str
+    browser: Browser, stack: Stack, clerk: Clerk, scheme: str, width: int
 ) -> None:
     if not AXE.exists():
         pytest.skip("npm has not installed tests/web: axe-core is missing")
-    clerk.open(f"axe-{scheme}", rehearsal=True)
-    clerk.vote(f"axe-{scheme}", "FRA", "yes")
-    desk = Desk(browser, stack, color_scheme=scheme)
-    desk.sit_down(f"axe-{scheme}")
+    name = f"axe-{scheme}-{width}"
+    clerk.open(name, rehearsal=True)
+    clerk.vote(name, "FRA", "yes")
+    approval = {"command": "annul", "reason": "the wrong document"}
+    clerk.step(name, "approvals", **approval)
+    size = {"width": width, "height": 844}
+    desk = Desk(browser, stack, color_scheme=scheme, viewport=size)
+    desk.sit_down(name)
     desk.ready()
+    desk.page.click(".choices summary")
+    # Nothing has to be scrolled sideways, also at 200 %.
+    across = "document.documentElement.scrollWidth - window.innerWidth"
+    assert desk.page.evaluate(across) <= 0
+    desk.page.focus("#search")
     desk.page.keyboard.type("gui")
     desk.page.evaluate(AXE.read_text("utf-8"))
     run = "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})"

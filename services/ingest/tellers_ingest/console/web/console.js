@@ -1,17 +1,22 @@
 // The clerk's desk: keys in, entries queued, everything painted from roll call and queue.
 
 import { command, dropToken, keepToken, request, token } from "./api.js";
-import { actionOf } from "./keys.js";
+import { actionOf, LETTERS } from "./keys.js";
 import * as calls from "./order.js";
-import { ask, byId, lamp, make, makeGrid, paintTile, say } from "./paint.js";
+import { ask, byId, lamp, make, makeGrid, paintTile, ring, say } from "./paint.js";
+import { Publication, standing } from "./publication.js";
 import * as lines from "./queue.js";
 import { codesByName, dryRun, read, totals } from "./record.js";
 import { find, indexed, preselected } from "./search.js";
 import { Sender } from "./sender.js";
+import { askApproval, askIntention, askRule, RULES } from "./steps.js";
 
-const RULES = ["simple", "two_thirds", "absolute", "two_thirds_of_members", "three_fifths", "three_quarters", "unanimous", "security_council"];
+const REVEALS = ["live", "totals_only", "names_after_close", "nothing_until_close"];
 const POLL_MS = 2000;
-const desk = { sender: null, members: [], byCode: new Map(), current: null, call: null, past: [], found: [], at: -1 };
+const CHOICE = "tellers.keys";
+// A step's dialog has become another one, which stays open.
+const STAYS = Symbol("stays");
+const desk = { sender: null, members: [], byCode: new Map(), current: null, call: null, past: [], found: [], at: -1, publication: null };
 const words = (await (await fetch("/console/web/words.json")).json()).en;
 const word = (name, filled = {}) => words[name].replace(/\{(\w+)\}/gu, (_, key) => filled[key] ?? "");
 const roll = () => desk.sender.roll;
@@ -53,7 +58,7 @@ async function schedule(event) {
   event.preventDefault();
   const body = {
     id: byId("roll-call").value, title: byId("new-title").value, rule: byId("new-rule").value,
-    rehearsal: byId("new-rehearsal").checked,
+    rehearsal: byId("new-rehearsal").checked, reveal: byId("new-reveal").value,
   };
   if (byId("new-symbol").value) body.symbol = byId("new-symbol").value;
   if (byId("new-start").value) body.called_from = byId("new-start").value.toUpperCase();
@@ -70,6 +75,8 @@ async function sitDown(path, found) {
   desk.tiles = makeGrid(byId("grid"), desk.members, choose);
   Object.assign(desk, { past: [], call: null, current: null });
   desk.sender = new Sender(path, found, paint, tokenRefused);
+  desk.publication = new Publication(byId("chamber").value, found.rehearsal, paintPublic);
+  desk.publication.look();
   show("desk");
   state("desk");
   paint();
@@ -92,7 +99,7 @@ function record(vote) {
   if (!code) return;
   if (roll().phase !== "open") return say(byId("trouble"), word("notOpen"));
   const before = lines.seen(desk.sender.queue, roll().votes, code);
-  desk.past = [{ code, vote, before }, ...desk.past];
+  desk.past = [{ code, vote, before, since: Date.now() }, ...desk.past];
   moveOn(false);
   echo(code, vote);
   desk.sender.enter(code, vote);
@@ -112,12 +119,32 @@ function undo() {
   const [latest, ...past] = desk.past;
   if (!latest || roll().phase !== "open") return;
   desk.past = past;
+  if (latest.batch) return undoBatch(latest.batch);
   if (desk.call) {
     desk.call = calls.callAt(desk.call, latest.code);
     desk.current = calls.called(desk.call);
   }
   echo(latest.code, latest.before);
   desk.sender.enter(latest.code, latest.before);
+}
+
+/** What was imported at once is taken back at once. */
+function undoBatch(batch) {
+  for (const { code, before } of batch) desk.sender.enter(code, before);
+  byId("echo").textContent = word("undone", { n: batch.length });
+}
+
+async function toggleFreeze() {
+  const { publication } = desk;
+  if (!publication.frozen) {
+    const answer = await publication.say("freeze");
+    return say(byId("trouble"), answer?.status === 200 ? null : (answer?.detail ?? word("networkDown")));
+  }
+  const { filled } = standing(publication.seen);
+  ask(word("releaseTitle"), [paragraph(word("releaseAsk", { behind: Number.isFinite(filled.behind) ? filled.behind : "?" }))], word("releaseTitle"), async () => {
+    const answer = await publication.say("release");
+    return answer?.status === 200 ? null : (answer?.detail ?? word("networkDown"));
+  });
 }
 
 function echo(code, vote) {
@@ -151,6 +178,7 @@ function act(action) {
   else if (action === "undo") undo();
   else if (action === "help") ask(word("helpTitle"), [make("p", { textContent: word("helpText") })], word("close"), () => null);
   else if (action === "search") byId("search").focus();
+  else if (action === "freeze") toggleFreeze();
   else if (action === "call" && roll().phase === "open") toggleCall();
   else if (action in { left: 1, right: 1, up: 1, down: 1 }) walk(action);
 }
@@ -194,6 +222,10 @@ async function go(step, body) {
   const answer = await command(`${desk.sender.path}/${step}`, body);
   await desk.sender.reload();
   if (answer === null) return word("networkDown");
+  if (answer.code === "second_person" && !body?.approval) {
+    askApproval(word, desk.sender.path, step, () => desk.sender.reload());
+    return STAYS;
+  }
   if (answer.code === "announced_mismatch") {
     return word("mismatch", { announced: figures(answer.announced), recorded: figures(answer.recorded) });
   }
@@ -261,27 +293,38 @@ function reported({ votes, faults, conflicts, after }) {
 }
 
 async function sendImport(votes) {
+  const before = roll().votes;
   const trouble = await go("votes", { votes });
-  if (trouble === null) byId("echo").textContent = word("importDone", { n: votes.length });
-  return trouble;
+  if (trouble !== null) return trouble;
+  const batch = votes.map(({ delegation }) => ({ code: delegation, before: before[delegation] ?? null }));
+  desk.past = [{ batch, since: Date.now() }, ...desk.past];
+  byId("echo").textContent = word("importDone", { n: votes.length });
+  paint();
+  return null;
 }
 
 function paintSteps() {
   const { phase } = roll();
   const button = (id, text, press) => make("button", { id, type: "button", textContent: text, onclick: press });
-  const run = (step) => async () => say(byId("trouble"), await go(step));
+  const run = (step) => async () => {
+    const trouble = await go(step);
+    if (trouble !== STAYS) say(byId("trouble"), trouble);
+  };
   const made = [];
   if (phase === "scheduled") made.push(button("do-open", word("doOpen"), run("open")));
   if (phase === "open") {
     made.push(button("do-call", word(desk.call ? "stopCall" : "doCall"), toggleCall), button("do-import", word("import"), importVotes));
     made.push(button("do-lock", word("doLock"), () => confirmStep("lock", word("lockAsk"), word("doLock"))));
   }
-  if (phase === "locked") made.push(button("do-unlock", word("unlock"), run("unlock")), button("do-close", word("doClose"), close));
+  if (phase === "locked") made.push(button("do-unlock", word("doUnlock"), run("unlock")), button("do-close", word("doClose"), close));
   if (["scheduled", "open", "locked"].includes(phase)) {
     made.push(button("do-annul", word("doAnnul"), () => confirmStep("annul", word("annulAsk"), word("doAnnul"))));
   }
+  if (["scheduled", "open", "locked"].includes(phase)) made.push(button("do-rule", word("doRule"), () => askRule(word, roll().rule, go)));
+  if (phase === "closed") made.push(button("do-intention", word("doIntention"), () => askIntention(word, desk.index, roll().entitled, go)));
+  made.push(button("do-freeze", word(desk.publication.frozen ? "doRelease" : "doFreeze"), toggleFreeze));
   made.push(button("do-help", word("help"), () => act("help")));
-  const now = `${phase} ${Boolean(desk.call)}`;
+  const now = `${phase} ${Boolean(desk.call)} ${desk.publication.frozen}`;
   if (byId("steps").dataset.for === now) return; // a focused button stays
   byId("steps").dataset.for = now;
   byId("steps").replaceChildren(...made);
@@ -310,6 +353,42 @@ function paintQueue() {
   if (byId("troubles").childElementCount !== notices.length) byId("troubles").replaceChildren(...notices);
 }
 
+function paintPublic() {
+  if (!desk.sender) return;
+  const { level, words: name, filled } = standing(desk.publication.seen);
+  byId("public").dataset.level = level;
+  say(byId("public"), word(name, filled));
+  paintSteps();
+}
+
+function paintClock() {
+  const time = new Date().toLocaleTimeString("en-GB");
+  const since = desk.past[0]?.since;
+  const ago = since && Math.round((Date.now() - since) / 1000);
+  byId("clock").textContent = word(since ? "lastEntry" : "noEntry", { time, ago: String(ago) });
+}
+
+/** What a first person asks for waits here for the second. */
+function paintApproval() {
+  const { approval } = roll();
+  byId("approval").hidden = !approval;
+  if (!approval) return;
+  const what = word(approval.command);
+  byId("approval-text").textContent = word("approvalWaiting", { ...approval, what });
+  byId("approval-go").textContent = word("approvalGo", { what });
+  byId("approval-go").onclick = async () => say(byId("trouble"), await go(approval.command, { approval: approval.approval }));
+}
+
+function paintLast() {
+  const { delay } = desk.publication;
+  const last = desk.past.slice(0, 5).map(({ code, vote, batch, since }) => {
+    const text = batch ? word("importDone", { n: batch.length }) : ` ${nameOf(code)}: ${said(vote)}`;
+    const waits = delay && Date.now() - since < delay * 1000 ? [ring(delay, since)] : [];
+    return make("li", {}, ...(batch ? [] : [lamp(vote ?? "none")]), text, ...waits);
+  });
+  byId("last").replaceChildren(...last);
+}
+
 function paint() {
   if (!desk.sender) return;
   const { queue } = desk.sender;
@@ -328,8 +407,8 @@ function paint() {
   const counts = totals(shown);
   const none = entitled.length - counts.yes - counts.no - counts.abstain;
   byId("totals").textContent = word("tally", { ...counts, none });
-  const last = desk.past.slice(0, 5).map(({ code, vote }) => make("li", {}, lamp(vote ?? "none"), ` ${nameOf(code)}: ${said(vote)}`));
-  byId("last").replaceChildren(...last);
+  paintLast();
+  paintApproval();
   paintSteps();
   paintNow();
   paintQueue();
@@ -337,17 +416,42 @@ function paint() {
 
 function pressed(event) {
   if (!desk.sender || byId("ask").open) return;
-  const action = actionOf(event, Boolean(event.target.closest("input, textarea, select, button")));
+  const writing = Boolean(event.target.closest("input, textarea, select, button, summary"));
+  const action = actionOf(event, writing, desk.choice);
   if (!action) return;
   event.preventDefault();
   act(action);
 }
 
+/** The clerk's letters, kept in this browser. */
+function offerChoice() {
+  desk.choice = { letters: "yna", single: true, ...JSON.parse(localStorage.getItem(CHOICE)) };
+  byId("letters").value = desk.choice.letters;
+  byId("single").checked = desk.choice.single;
+  const keep = () => {
+    desk.choice = { letters: byId("letters").value, single: byId("single").checked };
+    localStorage.setItem(CHOICE, JSON.stringify(desk.choice));
+    nameAnswers();
+  };
+  byId("letters").onchange = byId("single").onchange = keep;
+  nameAnswers();
+}
+
+function nameAnswers() {
+  const letters = LETTERS[desk.choice.letters] || "123";
+  ["yes", "no", "abstain"].forEach((vote, at) => {
+    const alt = desk.choice.single ? "" : "Alt ";
+    byId(`answer-${vote}`).textContent = `${lamp(vote).textContent} ${word(vote)} (${alt}${letters[at].toUpperCase()})`;
+  });
+}
+
 function begin() {
+  byId("new-reveal").append(...REVEALS.map((reveal) => make("option", { value: reveal, textContent: word(reveal) })));
   byId("new-rule").append(...RULES.map((rule) => make("option", { value: rule, textContent: rule.replaceAll("_", " ") })));
-  for (const [vote, key] of [["yes", "Y"], ["no", "N"], ["abstain", "A"]]) {
-    byId("answers").append(make("button", { type: "button", textContent: `${lamp(vote).textContent} ${word(vote)} (${key})`, onclick: () => (record(vote), byId("now").focus()) }));
+  for (const vote of ["yes", "no", "abstain"]) {
+    byId("answers").append(make("button", { type: "button", id: `answer-${vote}`, onclick: () => (record(vote), byId("now").focus()) }));
   }
+  offerChoice();
   byId("answers").append(make("button", { type: "button", textContent: word("skip"), onclick: () => (act("skip"), byId("now").focus()) }));
   byId("token-form").onsubmit = enter;
   byId("schedule-form").onsubmit = schedule;
@@ -357,6 +461,8 @@ function begin() {
   document.addEventListener("keydown", pressed);
   addEventListener("online", () => desk.sender?.run());
   setInterval(() => desk.sender && !desk.sender.busy && desk.sender.reload(), POLL_MS);
+  setInterval(() => desk.sender && desk.publication.look(), POLL_MS);
+  setInterval(() => desk.sender && paintClock(), 1000);
   byId("token").required = !token();
   byId("token").focus();
 }

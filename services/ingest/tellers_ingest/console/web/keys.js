@@ -1,20 +1,23 @@
 // Which key means what. Pure: the shell asks and acts.
 
-const ACTIONS = {
-  y: "yes", 1: "yes",
-  n: "no", 2: "no",
-  a: "abstain", 3: "abstain",
-  x: "skip",
-  " ": "skip",
+/** Letters for yes, no and abstain, as the clerk chose them; `none`: digits only. */
+export const LETTERS = { yna: "yna", ona: "ona", sna: "sna", none: "" };
+const VOTES = ["yes", "no", "abstain"];
+const NAMED = {
   backspace: "clear",
-  u: "undo",
-  "?": "help",
-  "/": "search",
-  r: "call",
   arrowleft: "left",
   arrowright: "right",
   arrowup: "up",
   arrowdown: "down",
+};
+const SINGLE = {
+  1: "yes", 2: "no", 3: "abstain",
+  x: "skip", " ": "skip",
+  u: "undo",
+  "?": "help",
+  "/": "search",
+  r: "call",
+  f: "freeze",
 };
 
 /**
@@ -22,10 +25,17 @@ const ACTIONS = {
  * @param {{key: string, ctrlKey?: boolean, altKey?: boolean, metaKey?: boolean,
  *   repeat?: boolean}} pressed
  * @param {boolean} writing the focus is where one writes, chooses or presses a button
+ * @param {{letters?: keyof LETTERS, single?: boolean}} choice `single` false: letters,
+ *   digits and signs do nothing without Alt (WCAG 2.1.4)
  */
-export function actionOf(pressed, writing) {
-  if (writing || pressed.ctrlKey || pressed.altKey || pressed.metaKey) return null;
-  const action = ACTIONS[pressed.key.toLowerCase()] ?? null;
+export function actionOf(pressed, writing, { letters = "yna", single = true } = {}) {
+  if (pressed.ctrlKey || pressed.metaKey) return null;
+  // With Alt it is meant, wherever the focus is; without, only where nobody writes.
+  if (pressed.altKey ? single : writing) return null;
+  const key = pressed.key.toLowerCase();
+  const at = LETTERS[letters].indexOf(key);
+  const plain = at >= 0 && key.length === 1 ? VOTES[at] : (SINGLE[key] ?? null);
+  const action = NAMED[key] ?? (single || pressed.altKey ? plain : null);
   // A key held down must not answer for the next members too.
   const moves = ["left", "right", "up", "down"].includes(action);
   return pressed.repeat && !moves ? null : action;

@@ -46,6 +46,14 @@ export function paintTile(tile, vote, word, { waiting, current }) {
   else tile.removeAttribute("aria-current");
 }
 
+/** A ring that fills while the entry may still be corrected unseen. */
+export function ring(seconds, since) {
+  const made = make("span", { className: "ring", ariaHidden: "true" });
+  made.style.setProperty("--delay", `${seconds}s`);
+  made.style.setProperty("--since", `${-Math.min(seconds, (Date.now() - since) / 1000)}s`);
+  return made;
+}
+
 /** Ask in the dialog. `confirm` gets the form's body; it returns text to stay open. */
 export function ask(title, body, yes, confirm) {
   const dialog = byId("ask");
@@ -56,6 +64,7 @@ export function ask(title, body, yes, confirm) {
   byId("ask-no").onclick = () => dialog.close();
   byId("ask-yes").onclick = async () => {
     const trouble = await confirm();
+    if (typeof trouble === "symbol") return; // another question is asked already
     if (trouble) say(byId("ask-trouble"), trouble);
     else dialog.close();
   };

@@ -2,17 +2,24 @@
 
 import { fold } from "./search.js";
 
+// The headings of a record of vote in the six languages.
 const HEADINGS = [
-  [/in\s+favou?r\s*:/iu, "yes"],
-  [/against\s*:/iu, "no"],
-  [/abstain(?:ing|ed)\s*:/iu, "abstain"],
+  [/(?:in\s+favou?r|votent\s+pour|votos\s+a\s+favor|голосовали\s+за|المؤيدون|赞成)\s*[:：]/iu, "yes"],
+  [/(?:against|votent\s+contre|votos\s+en\s+contra|голосовали\s+против|المعارضون|反对)\s*[:：]/iu, "no"],
+  [/(?:abstain(?:ing|ed)|s[’']abstiennent|abstenciones|воздержались|الممتنعون|弃权)\s*[:：]/iu, "abstain"],
 ];
-const CSV_VOTES = {
-  yes: "yes", y: "yes",
-  no: "no", n: "no",
-  abstain: "abstain", a: "abstain",
-  absent: null, x: null, "": null,
-};
+// Words of a vote in the six languages; the code books 1/2/3/8 are nobody's to guess.
+const VOTES = new Map(
+  Object.entries({
+    yes: ["yes", "y", "for", "in favour", "oui", "pour", "si", "a favor", "да", "за", "نعم", "مؤيد", "赞成"],
+    no: ["no", "n", "against", "non", "contre", "en contra", "нет", "против", "لا", "معارض", "反对"],
+    abstain: [
+      "abstain", "a", "abstaining", "abstention", "abstencion", "воздержался",
+      "воздержалась", "ممتنع", "弃权",
+    ],
+    absent: ["absent", "x", "", "not voting", "ausente", "отсутствует", "غائب", "缺席"],
+  }).flatMap(([vote, said]) => said.map((word) => [fold(word), vote === "absent" ? null : vote])),
+);
 
 /** Lines of `{place, name, vote}` and faults `{place, text}`; place: line number. */
 export function read(text) {
@@ -28,24 +35,32 @@ function readRecord(text) {
   const rows = found.flatMap(({ vote, to }, at) => {
     const part = text.slice(to, found[at + 1]?.from);
     let offset = to;
-    return part.split(/[,;]/u).map((piece) => {
+    return part.split(/[,;，、،]/u).map((piece) => {
       const place = text.slice(0, offset + piece.search(/\S|$/u)).split("\n").length;
       offset += piece.length + 1;
-      return { place, name: piece.replace(/\s+/gu, " ").trim().replace(/\.$/u, ""), vote };
+      return { place, name: piece.replace(/\s+/gu, " ").trim().replace(/[.。]$/u, ""), vote };
     });
   });
-  return { rows: rows.filter((row) => row.name && !/^none$/iu.test(row.name)), faults: [] };
+  return { rows: rows.filter((row) => row.name && !/^(?:none|néant|ninguno|ninguna|нет|无|無|لا أحد)$/iu.test(row.name)), faults: [] };
 }
 
-function cells(line) {
-  return [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/gu)].map((match) =>
+/** What parts the cells: the sign that the header has most of. */
+function separator(header) {
+  const counts = ["\t", ";", ","].map((sign) => header.split(sign).length);
+  return ["\t", ";", ","][counts.indexOf(Math.max(...counts))];
+}
+
+function cells(line, sign) {
+  const pattern = new RegExp(`(?:^|${sign})(?:"((?:[^"]|"")*)"|([^${sign}]*))`, "gu");
+  return [...line.matchAll(pattern)].map((match) =>
     (match[1]?.replaceAll('""', '"') ?? match[2] ?? "").trim(),
   );
 }
 
 function readCsv(text) {
   const [first = "", ...lines] = text.replace(/^\ufeff/u, "").split(/\r?\n/u);
-  const header = cells(first).map((name) => name.toLowerCase());
+  const sign = separator(first);
+  const header = cells(first, sign).map((name) => name.toLowerCase());
   const vote = header.indexOf("vote");
   const names = ["delegation", "iso3", "name"].map((name) => header.indexOf(name));
   const name = names.find((column) => column >= 0) ?? -1;
@@ -55,11 +70,11 @@ function readCsv(text) {
   const rows = [], faults = [];
   lines.forEach((line, at) => {
     if (!line.trim()) return;
-    const found = cells(line);
-    const said = (found[vote] ?? "").toLowerCase();
+    const found = cells(line, sign);
+    const said = fold(found[vote] ?? "");
     const place = at + 2;
-    if (!(said in CSV_VOTES)) faults.push({ place, text: "badVote" });
-    else rows.push({ place, name: found[name] ?? "", vote: CSV_VOTES[said] });
+    if (!VOTES.has(said)) faults.push({ place, text: "badVote" });
+    else rows.push({ place, name: found[name] ?? "", vote: VOTES.get(said) });
   });
   return { rows, faults };
 }

@@ -167,11 +167,7 @@ def test_an_import_is_undone_as_one(desk: Desk, clerk: Clerk) -> None:
 @contextmanager
 def two_persons(stack: Stack) -> Iterator[Service]:
     """An ingest that asks for a second person."""
-    service = stack.service("ingest")
-    service._env |= {
-        "TELLERS_TWO_PERSONS": "true",
-        "TELLERS_GATEWAY_URLS": stack.gateway_url,
-    }
+    service = stack.service("ingest", TELLERS_TWO_PERSONS="true")
     service.start()
     try:
         wait_until(service.ready, 15, "an ingest for two")

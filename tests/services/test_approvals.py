@@ -11,13 +11,15 @@ from tellers_runtime import keys
 from tellers_runtime.tokens import Scope, TokenStore
 from tests.services.ingest import Hall, hall, running
 
-NEEDED = {"two_persons": True}
 Two = tuple[httpx.AsyncClient, httpx.AsyncClient]
 
 
 @pytest.fixture
 async def at(redis_url: str) -> AsyncIterator[Hall]:
-    async with running(redis_url, **NEEDED) as url, hall(redis_url, [url]) as found:
+    async with (
+        running(redis_url, two_persons=True) as url,
+        hall(redis_url, [url]) as found,
+    ):
         yield found
 
 

@@ -4,6 +4,7 @@ after a restore."""
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -450,7 +451,9 @@ def test_within_the_delay_nothing_is_delivered_to_anybody(engine: Engine) -> Non
     endpoint = desk.subscribe()
     desk.archive(*OPENED)
     for seconds, seqs in ((2, []), (3, [1, 2])):
-        moment = now + timedelta(seconds=seconds)
-        desk.planner = Planner(engine, [GA], lambda moment=moment: moment, 3.0)
+        moment = (now + timedelta(seconds=seconds)).timestamp()
+        desk.planner = Planner(
+            engine, [GA], partial(datetime.fromtimestamp, moment), 3.0
+        )
         desk.planner.step(GA, Publication())
         assert desk.seqs(endpoint) == seqs

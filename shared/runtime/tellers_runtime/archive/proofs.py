@@ -101,11 +101,12 @@ class ProofReader:
         """The first checkpoint that has the entry of that seq."""
         return self._one(log, col(CheckpointRow.size) >= seq)
 
-    def newest(self, log: LogName, limit: int, upto: int) -> list[Signed]:
-        """The last checkpoints of at most `upto` events, the newest first."""
+    def newest(self, log: LogName, limit: int, upto: int | None = None) -> list[Signed]:
+        """The last checkpoints, of at most `upto` events, the newest first."""
         size = col(CheckpointRow.size)
+        where = () if upto is None else (size <= upto,)
         with reading(self._engine) as connection:
-            return _signed(connection, log, (size <= upto,), size.desc(), limit)
+            return _signed(connection, log, where, size.desc(), limit)
 
     def roots(self, log: LogName) -> dict[int, bytes]:
         """The root of every size that was signed. Raises TreeBroken."""

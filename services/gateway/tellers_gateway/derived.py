@@ -107,6 +107,12 @@ class Asked:
         ]
 
     @property
+    def members(self) -> list[dict[str, Cell]]:
+        """One row a member, for a list on air."""
+        withheld = self.tally.withheld is not None
+        return member_rows(self.full, self.words, withheld=withheld)
+
+    @property
     def row(self) -> dict[str, Cell]:
         """The tally as one flat row."""
         return flat_row(self.tally, self.full, self.words)
@@ -217,21 +223,21 @@ async def flat_xml(asked: AskedDep) -> Response:
 @router.get("/members.json", summary="The members as flat rows, for graphics")
 async def members_json(asked: AskedDep) -> Response:
     """An array of flat objects in official order; what is not known is left out."""
-    rows = member_rows(asked.full, asked.words)
+    rows = asked.members
     return asked.answer(_json([_known(row) for row in rows]), JSON, "-members")
 
 
 @router.get("/members.csv", summary="The members as flat rows, CSV")
 async def members_csv(asked: AskedDep) -> Response:
     """A header and a row a member; what is not known is empty."""
-    rows = _values(member_rows(asked.full, asked.words))
+    rows = _values(asked.members)
     return asked.answer(to_csv(MEMBER_COLUMNS, rows), CSV, "-members-csv")
 
 
 @router.get("/members.xml", summary="The members as flat rows, XML")
 async def members_xml(asked: AskedDep) -> Response:
     """`<rows><row>...`; what is not known is left out."""
-    rows = _values(member_rows(asked.full, asked.words))
+    rows = _values(asked.members)
     return asked.answer(to_xml(MEMBER_COLUMNS, rows), XML, "-members-xml")
 
 

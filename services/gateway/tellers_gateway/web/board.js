@@ -10,7 +10,7 @@ import { originInWords } from "./origin.js";
 import { Picture } from "./picture.js";
 import { chip } from "./symbols.js";
 import {
-  heldInWords, retractionInWords, silentLabel, verdictInWords,
+  figure, heldInWords, isBlank, retractionInWords, silentLabel, verdictInWords,
 } from "./verdict.js";
 
 const RETRY_MS = 4_000;
@@ -133,7 +133,7 @@ function paint() {
   root.dataset.status = verdict.status;
   root.dataset.seq = tally.seq;
   say(byId("phase"), language.say(`phase.${phase}`));
-  for (const [kind, name] of COUNTS) numbers.get(kind).textContent = counts[name];
+  for (const [kind, name] of COUNTS) numbers.get(kind).textContent = figure(tally, name);
   numbers.get("silent").textContent = silentLabel(phase, language);
   const barred = counts.members - counts.entitled;
   say(numbers.get("barred"), barred ? language.say("barred_count", { n: barred }) : null);
@@ -171,7 +171,7 @@ function showState({ name, since, reason }) {
   root.dataset.state = name;
   say(byId("link"), language.say(`state.${name}`));
   const running = picture.tally.phase !== "closed" && picture.tally.phase !== "annulled";
-  const trouble = running && (name === "stale" || name === "held");
+  const trouble = running && !isBlank(picture.tally) && (name === "stale" || name === "held");
   byId("trouble").hidden = !trouble;
   if (!trouble) return;
   const time = language.time(since);

@@ -5,7 +5,7 @@ import { element, say } from "./dom.js";
 import { isPast } from "./listing.js";
 import { dayOf } from "./origin.js";
 import { chip } from "./symbols.js";
-import { heldInWords, silentLabel, verdictInWords } from "./verdict.js";
+import { figure, heldInWords, isBlank, silentLabel, verdictInWords } from "./verdict.js";
 
 const COUNTS = [["yes", "yes"], ["no", "no"], ["abstain", "abstain"], ["none", "not_voting"]];
 
@@ -51,7 +51,7 @@ export class Card {
 
   paint(tally) {
     const { language } = this;
-    const { chamber, roll_call: id, phase, counts, verdict, held } = tally;
+    const { chamber, roll_call: id, phase, verdict, held } = tally;
     const key = `chamber.${chamber}`;
     const parts = [language.has(key) ? language.say(key) : chamber, tally.symbol];
     if (isPast(tally)) parts.push(language.date(dayOf(tally)));
@@ -67,7 +67,7 @@ export class Card {
     this.root.dataset.status = verdict.status;
     say(this.phase, language.say(`phase.${phase}`));
     for (const [kind, name] of COUNTS) {
-      this.numbers.get(name).textContent = counts[name];
+      this.numbers.get(name).textContent = figure(tally, name);
       const label = kind === "none" ? silentLabel(phase, language) : language.say(kind);
       this.labels.get(kind).textContent = label;
     }
@@ -78,7 +78,7 @@ export class Card {
     const detail = [words.qualifier, words.path, words.because];
     say(this.detail, detail.filter(Boolean).join(" · "));
     const running = !isPast(tally);
-    const why = held && running
+    const why = held && running && !isBlank(tally)
       ? language.say("held", {
           reason: heldInWords(held.reason, language), time: language.time(tally.at),
         })

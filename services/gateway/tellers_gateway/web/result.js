@@ -11,6 +11,7 @@ import { originInWords } from "./origin.js";
 import { Comparison } from "./result/comparison.js";
 import { paintGroups } from "./result/groups.js";
 import { Votes } from "./result/votes.js";
+import { isBlank } from "./verdict.js";
 
 const RETRY_MS = 4_000;
 const SPREAD_MS = 2_000;
@@ -56,6 +57,7 @@ async function begin() {
     // What was recorded at once, long after, has no course of the vote to see.
     section.hidden = "live" in section.dataset && Boolean(newest.imported);
   }
+  hideWithheld(newest);
   follow();
 }
 
@@ -104,12 +106,19 @@ async function refresh() {
   points = through.points;
   if (newest === null) newest = full;
   paintCard(asked === null ? newerOf(newest, full) : full);
+  hideWithheld(full);
   votes.paint(full);
   paintGroups(groups.groups, full.phase, language);
   paintMoments(told.moments);
   paintTime(full);
   byId("certificate").hidden = full.phase !== "closed";
   say(byId("origin"), originInWords(full, language));
+}
+
+/** What a reveal policy keeps back has no place on the page. */
+function hideWithheld(tally) {
+  byId("groups").closest("section").hidden = Boolean(tally.withheld);
+  byId("time-section").hidden = isBlank(tally) || Boolean(tally.imported);
 }
 
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };

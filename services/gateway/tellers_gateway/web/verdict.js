@@ -11,6 +11,12 @@ export function ruleInWords(rule, language) {
   return language.say(`rule.${rule.of}${strict}`, { f: rule.fraction });
 }
 
+/** Whether its figures are no votes: a reveal policy tells none before it is closed. */
+export const isBlank = (tally) => tally.withheld === "nothing_until_close";
+
+/** A count as it is shown; "–" for one that is not told. */
+export const figure = (tally, name) => (isBlank(tally) ? "–" : tally.counts[name]);
+
 /** yes-no-abstain, as they are proclaimed. */
 export const figures = ({ yes, no, abstain }) => `${yes}-${no}-${abstain}`;
 
@@ -45,6 +51,7 @@ export function verdictInWords(tally, language) {
     firmness: "",
   };
   if (phase === "annulled" || phase === "scheduled") return texts;
+  if (isBlank(tally)) return { ...texts, headline: "–", path: heldInWords(tally.held?.reason, language) };
   if (phase === "closed") {
     texts.result = isolate(figures(counts), language);
     if (tally.imported) return texts; // how many it took is assumed too

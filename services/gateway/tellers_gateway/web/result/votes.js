@@ -26,7 +26,12 @@ export class Votes {
 
   paint(full) {
     this.#full = full;
-    const { votes, members, phase } = full;
+    const { votes, members, phase, withheld } = full;
+    if (withheld) {
+      const textContent = this.#language.say("withheld_names");
+      byId("votes").replaceChildren(element("p", { textContent }));
+      return;
+    }
     const answers = new Map(votes.map((line) => [line.delegation, line]));
     const sorted = ordered(members, answers, byId("order").value, this.#language.code);
     const lists = KINDS.map((kind) => {

@@ -142,6 +142,7 @@ async def test_nothing_leaves_that_is_withheld_and_all_is_whole_at_the_end(
         assert names_in(answer.text) == set(), file
     tally = answers["/tally"].json()
     assert tally["withheld"] == reveal
+    assert "-withheld" in answers["/tally"].headers["etag"]
     assert figures(tally["counts"]) == FIGURES[reveal]
     assert ("held" in tally) == (reveal == "nothing_until_close")
     detail = answers[""].json()

@@ -343,7 +343,8 @@ class Hub:
 
     async def _publish_when_due(self) -> None:
         while True:
-            await asyncio.sleep(DUE_SECONDS)
+            wait = DUE_SECONDS if self._gate.holds_back else WATCH_SECONDS
+            await asyncio.sleep(wait)
             if self._feed is not None:
                 self._publish(self._gate.due(_now()))
 

@@ -49,7 +49,9 @@ def etag_of(tally: Tally, variant: str = "") -> str:
     """The strong validator of an answer that follows from this tally."""
     # A tally that is held is another answer than the same tally live.
     held = "-held" if tally.held else ""
-    return f'"{tally.epoch}-{tally.seq}{held}{variant}"'
+    # And so is one of which something was withheld, once it is whole.
+    part = "-withheld" if tally.withheld else ""
+    return f'"{tally.epoch}-{tally.seq}{held}{part}{variant}"'
 
 
 async def find(request: Request, hub: Hub, roll_call: str) -> tuple[Hub, Tally]:

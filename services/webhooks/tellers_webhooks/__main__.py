@@ -3,10 +3,12 @@
 import ssl
 import sys
 
+from tellers_core.codec import LogName
+from tellers_core.publication import Publication
 from tellers_runtime import logs
 from tellers_runtime.archive.engine import open_engine
+from tellers_runtime.clients import Clients
 from tellers_runtime.clock import utc_now
-from tellers_runtime.log import connect
 from tellers_runtime.publishing import PublicationDesk
 from tellers_runtime.server import listen, run, serve
 from tellers_runtime.tokens import TokenStore
@@ -26,7 +28,7 @@ from tellers_webhooks.vault import BadKey, Vault, load_vault
 async def _main(settings: WebhooksSettings, vault: Vault) -> None:
     sock = listen(settings.host, settings.webhooks_port)
     engine = open_engine(settings.archive_url)
-    redis = connect(settings.redis_url, "tellers-webhooks")
+    redis = Clients(settings.redis_url, "tellers-webhooks")
     guard = Guard(
         allow_http=settings.webhooks_allow_http,
         allow_loopback=settings.webhooks_allow_loopback,
@@ -38,10 +40,14 @@ async def _main(settings: WebhooksSettings, vault: Vault) -> None:
     planner = Planner(
         engine, settings.logs, delay_seconds=settings.publish_delay_seconds
     )
-    follower = Follower(planner, couriers.wake, PublicationDesk(redis).now)
+
+    async def said(log: LogName) -> Publication:
+        return await PublicationDesk(redis.of(log.chamber)).now(log)
+
+    follower = Follower(planner, couriers.wake, said)
     desk = Desk(
         tuple(settings.logs),
-        TokenStore(redis),
+        TokenStore(redis.tokens),
         endpoints,
         queue,
         planner,

@@ -335,7 +335,7 @@ class LogReader:
         streams: dict[Any, Any] = {keys.public(self.log): place}
         if count:
             streams[keys.events(self.log)] = f"{after}-0"
-        pipe = self._redis.pipeline(transaction=False)
+        pipe = _plain(self._redis)
         pipe.xread(streams, count or 1000, block_ms)
         pipe.hmget(keys.meta(self.log), "epoch", "seq")
         found, (epoch, head) = await pipe.execute()
@@ -350,7 +350,9 @@ class LogReader:
 
     async def said(self) -> Said | None:
         """What operators said last about publication; None: nothing yet."""
-        found = await self._redis.xrevrange(keys.public(self.log), count=1)
+        pipe = _plain(self._redis)
+        pipe.xrevrange(keys.public(self.log), count=1)
+        (found,) = await pipe.execute()
         return said_last(cast("Found", found))
 
 
@@ -363,24 +365,16 @@ def said_last(found: Found) -> Said | None:
         return None
     place, fields = found[-1]
     try:
-        said = decode_publication(fields[b"p"])
-        seq, public_seq = int(fields[b"seq"]), int(fields[b"public"])
-    except (KeyError, ValueError) as error:
+        said = decode_publication(_field(fields, b"p"))
+        seq, public_seq = int(_field(fields, b"seq")), int(_field(fields, b"public"))
+    except ValueError as error:
         raise LogLost(f"what was said about publication: {error}") from error
     return Said(place.decode(), replace(said, seq=seq, public_seq=public_seq))
 
 
 def _by_stream(found: object) -> dict[bytes, Found]:
     """The entries in a reply to XREAD, by stream (RESP2 list or RESP3 map)."""
-    if not found:
-        return {}
-    if isinstance(found, dict):
-        return {
-            name: [pair for chunk in chunks for pair in chunk]
-            for name, chunks in found.items()
-        }
-    assert isinstance(found, list)
-    return dict(found)
+    return cast("dict[bytes, Found]", dict(cast("Any", found) or {}))
 
 
 def new_epoch() -> str:

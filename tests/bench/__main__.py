@@ -10,6 +10,7 @@ from tests.bench import (
     idle,
     imports,
     ingest,
+    latency,
     lists,
     pixels,
     postgres,
@@ -37,6 +38,7 @@ def main() -> None:
     benchmarks: dict[str, Callable[[], None]] = {
         "replay": partial(replay.run, asked.events),
         "ingest": ingest.run,
+        "latency": latency.run,
         "fanout": fanout.run,
         "hops": hops.run,
         "storm": storm.run,

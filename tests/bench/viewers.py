@@ -1,7 +1,7 @@
 """A thousand WebSocket viewers in one process, with as little work as can be.
 
 Plain sockets and epoll: no library between the kernel and the clock, so that the
-viewers do not become what is measured. Started by `fanout.py`; talks to it in lines of
+viewers do not become what is measured. Started by `latency.py`; talks to it in lines of
 JSON on standard input and output: `{"seq": n}` in, and when the last viewer has the
 tally of that seq, `{"seq": n, "first": t, "last": t}` out (CLOCK_MONOTONIC, which all
 processes of a machine share).

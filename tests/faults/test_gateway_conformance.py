@@ -53,10 +53,8 @@ OURS = ("-m", "tests.faults.echo")
 # uvicorn's own choice of a WebSocket implementation, with the same echo.
 AUTO = (
     "-c",
-    "import sys, uvicorn; from starlette.applications import Starlette; "
-    "from starlette.routing import WebSocketRoute; "
-    "from tests.faults.echo import MESSAGE_BYTES, _echo; "
-    "uvicorn.run(Starlette(routes=[WebSocketRoute('/', _echo)]), host='127.0.0.1', "
+    "import sys, uvicorn; from tests.faults.usual_echo import MESSAGE_BYTES, app; "
+    "uvicorn.run(app, host='127.0.0.1', "
     "port=int(sys.argv[1]), ws_max_size=MESSAGE_BYTES, ws_per_message_deflate=False)",
 )
 

@@ -83,12 +83,12 @@ class Installation:
         assert running is not None
         return running
 
-    def start(self, *arguments: str) -> None:
-        """Start and wait for its introduction."""
+    def start(self, *arguments: str, **settings: str) -> None:
+        """Start with these settings and wait for its introduction."""
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 command(*arguments, "--data", self.data, "--port", str(self.port)),
-                env=environment(),
+                env={**environment(), **settings},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -175,6 +175,24 @@ def test_a_demo_shows_addresses_token_and_result(installation: Installation) -> 
     assert list(running.processes) == ["redis", *services]
     mode = (installation.data / "operator-token").stat().st_mode & 0o777
     assert mode == 0o600
+
+
+def test_several_gateways_share_the_port(another: Installation) -> None:
+    another.start("up", TELLERS_GATEWAY_PROCESSES="2")
+    gateways = ["gateway", "gateway-2"]
+    names = ["redis", "tally", "ingest", *gateways, "webhooks"]
+    assert list(another.running.processes) == names
+    for port in (another.port, another.port + 4, another.port + 5):
+        ready = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
+        assert ready.status_code == 200
+    first = another.running.processes["gateway-2"]
+    os.kill(first, signal.SIGKILL)
+    wait_until(
+        lambda: another.running.processes["gateway-2"] != first,
+        START_SECONDS,
+        "the second gateway to be started again",
+    )
+    assert another.stop() == 0
 
 
 def test_a_second_start_on_the_same_folder_is_refused(

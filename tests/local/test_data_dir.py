@@ -127,6 +127,24 @@ def test_a_port_that_is_taken_is_named(offset: int, name: str) -> None:
     Ports.starting_at(first).check_free("127.0.0.1", redis=True)
 
 
+def test_several_gateways_have_ports_of_their_own_between_the_others() -> None:
+    ports = Ports.starting_at(8000)
+    assert ports.own(1) == []
+    assert ports.own(2) == [8004, 8005]
+    assert not {*ports.own(5)} & {*ports}
+    with pytest.raises(Failure, match="TELLERS_GATEWAY_PROCESSES must be at most 5"):
+        ports.own(6)
+
+
+def test_their_ports_are_looked_at_too() -> None:
+    first = free_port(10)
+    with socket.create_server(("127.0.0.1", first + 5)):
+        ports = Ports.starting_at(first)
+        ports.check_free("127.0.0.1", redis=True)
+        with pytest.raises(Failure, match=rf"gateway .*127.0.0.1:{first + 5}"):
+            ports.check_free("127.0.0.1", redis=True, gateways=2)
+
+
 def test_the_port_of_a_redis_elsewhere_does_not_matter() -> None:
     first = free_port(10)
     with socket.create_server(("127.0.0.1", first + 9)):

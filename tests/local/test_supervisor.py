@@ -91,6 +91,28 @@ async def test_stopping_is_in_order_the_last_one_first(
     assert ended == ["gateway", "ingest", "tally", "redis"]
 
 
+async def test_those_of_one_kind_are_stopped_together(tmp_path: Path) -> None:
+    """Each ends only when the other has been told to, too."""
+    wait = (
+        "import signal, sys, time; from pathlib import Path; "
+        "mine, other = map(Path, sys.argv[1:]); "
+        "told = lambda *_: mine.touch(); signal.signal(signal.SIGTERM, told); "
+        "print('up', flush=True)\n"
+        "while not (mine.exists() and other.exists()): time.sleep(0.01)"
+    )
+    said: list[str] = []
+    files = [str(tmp_path / name) for name in ("one", "two")]
+    async with Supervisor(tmp_path, said.append) as supervisor:
+        for name, places in (("gateway", files), ("gateway-2", files[::-1])):
+            command = (sys.executable, "-c", wait, *places)
+            supervisor.start(
+                Program(name, command, os.environ, always_ready, "gateway")
+            )
+        await until(lambda: logged(tmp_path, "gateway", 1))
+        await until(lambda: logged(tmp_path, "gateway-2", 1))
+    assert said == []
+
+
 async def test_who_does_not_stop_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

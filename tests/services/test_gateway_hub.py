@@ -46,8 +46,6 @@ from tellers_gateway.viewers import (
     Connection,
     EventSubscription,
     Stalled,
-    Subscription,
-    TallySubscription,
 )
 from tellers_runtime import keys
 from tellers_runtime.archive.reading import (
@@ -587,18 +585,30 @@ class FakeSocket:
     """What a subscription needs of a WebSocket; it takes something when told."""
 
     def __init__(self) -> None:
-        self.writable = asyncio.Event()
-        self.writable.set()
-        self.waiting_bytes = 0  # more than `high` of them: not writable
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.waiting_bytes = 0  # more than `high` of them: full
         self.taken = b""
         self.closed: list[int] = []
         self.high = 1000
+        self.is_open = True
+
+    @property
+    def transport(self) -> "FakeSocket":
+        return self
+
+    @property
+    def is_full(self) -> bool:
+        return not self._writable.is_set()
+
+    async def drained(self) -> None:
+        await self._writable.wait()
 
     def write(self, message: bytes) -> None:
         self.taken += message
         self.waiting_bytes += len(message)
         if self.waiting_bytes > self.high:
-            self.writable.clear()
+            self._writable.clear()
 
     def let_go(self, code: int, reason: str) -> None:
         self.closed.append(code)
@@ -607,40 +617,36 @@ class FakeSocket:
         """The viewer takes so many bytes, or all that wait."""
         self.waiting_bytes -= self.waiting_bytes if number is None else number
         if self.waiting_bytes <= self.high:
-            self.writable.set()
+            self._writable.set()
 
     @property
     def frames(self) -> list[dict[str, Any]]:
         return [json.loads(text) for text in messages(self.taken)]
 
 
-def connection(
-    socket: FakeSocket, buffer_bytes: int = 4000, stalled_seconds: float = 5.0
-) -> Connection:
-    return Connection(
-        cast(FanoutProtocol, socket),
-        bare=False,
-        buffer_bytes=buffer_bytes,
-        stalled_seconds=stalled_seconds,
-    )
+def connection(socket: FakeSocket, stalled_seconds: float = 5.0) -> Connection:
+    to = cast(FanoutProtocol, socket)
+    return Connection(to, bare=False, stalled_seconds=stalled_seconds)
 
 
-async def subscribed(
-    hall: Hall, wish: Wish, to: Connection
-) -> tuple[Subscription, asyncio.Task[None]]:
-    """A running subscription that is live or waits for its viewer."""
-    beginning = await begin(hall.hub, wish)
-    kind = EventSubscription if wish.feed == "events" else TallySubscription
-    subscription = kind(to, hall.hub, 1, wish.roll_call)
-    task = asyncio.create_task(subscription.run(beginning))
-    return subscription, task
+def live(hub: Hub) -> int:
+    """Subscriptions that are written to."""
+    return len(hub.event_viewers) + len(hub.tally_viewers)
+
+
+async def subscribed(hall: Hall, wish: Wish, to: Connection) -> Session:
+    """One that is live or waits for its viewer."""
+    session = Session(hall.hub, to)
+    await session.subscribe(1, wish)
+    return session
 
 
 async def test_a_viewer_who_falls_behind_gets_every_event_once(hall: Hall) -> None:
     await hall.happens(A, *BEGINNING)
     async with hall.running() as hub:
         socket = FakeSocket()
-        _, task = await subscribed(hall, Wish("events", None, 0), connection(socket))
+        socket.high = 4000
+        session = await subscribed(hall, Wish("events", None, 0), connection(socket))
         await until(lambda: len(hub.event_viewers) == 1, hub)
         for number in range(30):
             await hall.happens(f"r-{number}", *BEGINNING)
@@ -651,7 +657,7 @@ async def test_a_viewer_who_falls_behind_gets_every_event_once(hall: Hall) -> No
             await hub.news(0.001)
         events = [frame["seq"] for frame in socket.frames if frame["op"] == "event"]
         assert events == list(range(1, hall.head + 1))
-        task.cancel()
+        session.end()
 
 
 async def test_what_waits_for_a_stalled_viewer_is_bounded(hall: Hall) -> None:
@@ -660,16 +666,16 @@ async def test_what_waits_for_a_stalled_viewer_is_bounded(hall: Hall) -> None:
     await hall.hub._load()
     socket = FakeSocket()
     shared = connection(socket)
-    tasks = [
-        (await subscribed(hall, Wish("events", None, 0), shared))[1] for _ in range(20)
+    sessions = [
+        await subscribed(hall, Wish("events", None, 0), shared) for _ in range(20)
     ]
     most = 0
     for _ in range(20):
         await hall.hub.news(0.001)
         most = max(most, socket.waiting_bytes)
         socket.take()
-    for task in tasks:
-        task.cancel()
+    for session in sessions:
+        session.end()
     one_page = sum(len(e.frame.message) for e in await hall.hub.events_after(0, 500))
     assert most < 1000 + 1.1 * one_page
 
@@ -678,14 +684,14 @@ async def test_a_viewer_who_reads_slowly_is_not_let_go(hall: Hall) -> None:
     socket = FakeSocket()
     to = connection(socket, stalled_seconds=0.1)
     socket.write(b"x" * 5000)
-    sending = asyncio.create_task(to.send(b"y"))
+    waiting = asyncio.create_task(to.room())
     for _ in range(8):
         assert not await hall.hub.news(0.06)
         socket.take(100)
     assert socket.closed == []
+    assert not waiting.done()
     socket.take()
-    await sending
-    assert socket.taken.endswith(b"y")
+    await waiting
 
 
 async def test_a_viewer_who_takes_nothing_is_let_go(hall: Hall) -> None:
@@ -693,9 +699,37 @@ async def test_a_viewer_who_takes_nothing_is_let_go(hall: Hall) -> None:
     to = connection(socket, stalled_seconds=0.05)
     socket.write(b"x" * 5000)
     with pytest.raises(Stalled):
-        await to.send(b"y")
+        await to.room()
     assert socket.closed == [4413]
-    assert not socket.taken.endswith(b"y")
+
+
+@pytest.mark.parametrize("feed", ["events", "tally"])
+async def test_who_is_full_when_nothing_more_happens_is_seen_at_the_next_beat(
+    hall: Hall, feed: Any
+) -> None:
+    """Else he would keep his memory until somebody votes again."""
+    await hall.happens(A, *BEGINNING)
+    async with hall.running() as hub:
+        stalled, slow = FakeSocket(), FakeSocket()
+        sessions = []
+        for socket in (stalled, slow):
+            socket.high = 100_000
+            to = connection(socket, stalled_seconds=0.2)
+            sessions.append(await subscribed(hall, Wish(feed), to))
+        assert live(hub) == 2
+        for socket in (stalled, slow):
+            socket.write(b"x" * 200_000)
+        hub.heartbeat()
+        assert live(hub) == 0
+        slow.take()
+        await until(lambda: live(hub) == 1, hub)
+        await until(lambda: stalled.closed == [4413], hub)
+        slow.taken = b""
+        await hall.happens(A, VOTES[0])
+        await until(lambda: any(f["seq"] == 3 for f in slow.frames), hub)
+        assert slow.closed == []
+        for session in sessions:
+            session.end()
 
 
 @pytest.mark.parametrize("feed", ["events", "tally"])
@@ -706,13 +740,13 @@ async def test_a_viewer_who_is_behind_is_told_that_the_log_began_anew(
     await hall.hub._load()
     socket = FakeSocket()
     socket.write(b"x" * 5000)
-    _, task = await subscribed(hall, Wish(feed, None, 0), connection(socket))
+    await subscribed(hall, Wish(feed, None, 0), connection(socket))
     assert not await hall.hub.news(0.01)
     await hall.restore("two")
     await hall.hub._load()
     socket.taken = b""
     socket.take()
-    await task
+    await hall.hub.news(0.01)
     assert socket.closed == [1012]
     assert all('"epoch":"two"' not in text for text in messages(socket.taken))
 
@@ -724,14 +758,14 @@ async def test_a_live_viewer_is_told_that_the_log_began_anew(
     await hall.happens(A, *BEGINNING)
     await hall.hub._load()
     socket = FakeSocket()
-    _, task = await subscribed(hall, Wish(feed), connection(socket))
-    await until(lambda: bool(hall.hub.event_viewers | hall.hub.tally_viewers), hall.hub)
+    session = await subscribed(hall, Wish(feed), connection(socket))
+    await until(lambda: live(hall.hub) == 1, hall.hub)
     await hall.restore("two")
     before = socket.taken
     await hall.hub._load()
     assert socket.closed == [1012]
     assert socket.taken == before
-    task.cancel()
+    session.end()
 
 
 async def test_a_beat_is_told_once_however_many_subscriptions_there_are(
@@ -740,16 +774,17 @@ async def test_a_beat_is_told_once_however_many_subscriptions_there_are(
     await hall.happens(A, *BEGINNING)
     async with hall.running() as hub:
         socket = FakeSocket()
+        socket.high = 100_000
         to = connection(socket)
         wishes = [Wish("events"), Wish("tally"), Wish("tally", A)]
-        tasks = [(await subscribed(hall, wish, to))[1] for wish in wishes]
-        await until(lambda: len(hub.event_viewers | hub.tally_viewers) == 3, hub)
+        sessions = [await subscribed(hall, wish, to) for wish in wishes]
+        await until(lambda: live(hub) == 3, hub)
         hub.heartbeat()
         hub.heartbeat()
         beats = [f for f in socket.frames if f["op"] == "heartbeat"]
         assert [beat["seq"] for beat in beats] == [2, 2]
-        for task in tasks:
-            task.cancel()
+        for session in sessions:
+            session.end()
 
 
 async def test_unsubscribed_or_gone_a_viewer_stays_in_no_set(hall: Hall) -> None:
@@ -760,7 +795,7 @@ async def test_unsubscribed_or_gone_a_viewer_stays_in_no_set(hall: Hall) -> None
         session = Session(hub, connection(socket))
         for number in range(10):
             await session.subscribe(number, Wish("events" if number % 2 else "tally"))
-        await until(lambda: len(hub.event_viewers | hub.tally_viewers) == 10, hub)
+        await until(lambda: live(hub) == 10, hub)
         session.unsubscribe(3)
         assert len(hub.event_viewers) == 4
         session.end()
@@ -797,8 +832,9 @@ async def test_a_bug_in_a_subscription_closes_its_connection(
 
     await hall.happens(A, *BEGINNING)
     await hall.hub._load()
-    monkeypatch.setattr(EventSubscription, "run", fails)
+    monkeypatch.setattr(EventSubscription, "_catch_up", fails)
     socket = FakeSocket()
+    socket.write(b"x" * 5000)
     session = Session(hall.hub, connection(socket))
     await session.subscribe(1, Wish("events", None, 0))
     await hall.hub.news(0.01)
@@ -832,12 +868,12 @@ async def test_a_long_beginning_is_sent_in_pieces(
     await hall.hub._load()
     socket = FakeSocket()
     socket.high = 100
-    _, task = await subscribed(hall, Wish("tally", None, 0), connection(socket))
+    session = await subscribed(hall, Wish("tally", None, 0), connection(socket))
     assert not await hall.hub.news(0.01)
-    assert [frame["seq"] for frame in socket.frames] == [1, 2]
-    while len(socket.frames) < 9:
+    assert [frame["seq"] for frame in socket.frames[1:]] == [1, 2]
+    while len(socket.frames) < 10:
         socket.take()
         await hall.hub.news(0.001)
-    assert [frame["seq"] for frame in socket.frames] == [*range(1, 9), 8]
+    assert [frame["seq"] for frame in socket.frames[1:]] == [*range(1, 9), 8]
     assert socket.frames[-1]["op"] == "caught_up"
-    task.cancel()
+    session.end()

@@ -10,6 +10,9 @@ from tellers_local.failure import Failure
 
 DEFAULT_PORT = 8000
 REDIS_OFFSET = 9
+# Where each of several gateway processes is asked by itself: N+4 to N+8.
+OWN_OFFSET = 4
+MOST_GATEWAYS = REDIS_OFFSET - OWN_OFFSET
 LAST_PORT = 65535
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = ("0.0.0.0", "::")
@@ -17,7 +20,7 @@ EVERYWHERE = ("0.0.0.0", "::")
 
 class Ports(NamedTuple):
     """`--port N`: gateway N, ingest N+1, tally N+2, webhooks N+3, the embedded Redis
-    N+9."""
+    N+9; of several gateway processes, the first by itself N+4, the second N+5."""
 
     gateway: int
     ingest: int
@@ -33,13 +36,29 @@ class Ports(NamedTuple):
             raise Failure(f"--port must be between 1 and {most}, not {first}")
         return cls(first, first + 1, first + 2, first + 3, first + REDIS_OFFSET)
 
-    def check_free(self, host: str, *, redis: bool) -> None:
+    def own(self, gateways: int) -> list[int]:
+        """Where each of so many gateway processes is asked by itself; of one, nowhere.
+
+        Raises Failure when there are not so many ports.
+        """
+        if gateways > MOST_GATEWAYS:
+            raise Failure(
+                f"TELLERS_GATEWAY_PROCESSES must be at most {MOST_GATEWAYS} here, not "
+                f"{gateways}"
+            )
+        if gateways == 1:
+            return []
+        return [self.gateway + OWN_OFFSET + number for number in range(gateways)]
+
+    def check_free(self, host: str, *, redis: bool, gateways: int = 1) -> None:
         """Raises Failure naming the first port that is taken."""
         for name, port in self._asdict().items():
             if name != "redis":
                 _check_free(name, host, port)
             elif redis:
                 _check_free(name, LOOPBACK, port)
+        for port in self.own(gateways):
+            _check_free("gateway", LOOPBACK, port)
 
 
 def _check_free(name: str, host: str, port: int) -> None:

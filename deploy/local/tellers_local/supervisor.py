@@ -1,7 +1,8 @@
 """Keeps the processes running: starts them, starts them again, ends them in order.
 
     start --> running --ended--> waiting (0.1 s, 0.2 s ... 3.2 s, 15 s) --> running
-    stop: the last one started first, each given a few seconds before it is killed
+    stop: the last one started first (those of one kind together), each given a few
+          seconds before it is killed
 
 Started from the event loop's own thread, which must be the main thread (`leash`).
 """
@@ -12,6 +13,7 @@ import subprocess
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -37,12 +39,16 @@ Probe = Callable[[], Awaitable[str | None]]
 
 
 class Program(NamedTuple):
-    """A process to keep running; `probe` says why it is not ready, None when it is."""
+    """A process to keep running; `probe` says why it is not ready, None when it is.
+
+    Those of one `kind` that were started one after the other are stopped together.
+    """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     probe: Probe
+    kind: str = ""
 
 
 class Pace:
@@ -159,10 +165,10 @@ class Supervisor:
         for kept in self._kept:
             if kept.task is not None:
                 kept.task.cancel()
-        for kept in reversed(self._kept):
+        for _, some in groupby(reversed(self._kept), _kind):
             left = deadline - now()
             grace = max(LEAST_GRACE_SECONDS, min(LONGEST_GRACE_SECONDS, left))
-            await self._end(kept, grace)
+            await asyncio.gather(*(self._end(kept, grace) for kept in some))
 
     async def _end(self, kept: _Kept, grace_seconds: float) -> None:
         kept.process.terminate()
@@ -184,6 +190,10 @@ class Supervisor:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+
+def _kind(kept: _Kept) -> str:
+    return kept.program.kind or kept.program.name
 
 
 def _spawned(program: Program, log: Path) -> subprocess.Popen[bytes]:

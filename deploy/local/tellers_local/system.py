@@ -15,7 +15,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from tellers_core.codec import LogName
-from tellers_local.addresses import Ports, url_of
+from tellers_gateway.settings import GatewaySettings
+from tellers_local.addresses import LOOPBACK, Ports, url_of
 from tellers_local.data_dir import DataDir, Running
 from tellers_local.embedded import redis_command, redis_url
 from tellers_local.failure import Failure
@@ -26,20 +27,19 @@ from tellers_runtime.archive.reading import ArchiveReader
 from tellers_runtime.clients import Clients
 from tellers_runtime.cluster import ClusterUrl
 from tellers_runtime.log import LogLost, LogReader, RedisTooOld, check_version
-from tellers_runtime.settings import ArchiveSettings
 from tellers_runtime.tokens import Scope, TokenStore
 
 REDIS_SECONDS = 120.0  # a long append-only file takes a while to load
 SERVICES_SECONDS = 30.0
 
 
-def settings_of(data: Path) -> ArchiveSettings:
+def settings_of(data: Path) -> GatewaySettings:
     """The settings of this environment, with that data folder.
 
     Raises Failure naming a variable that cannot be read.
     """
     try:
-        return ArchiveSettings(data_dir=data)
+        return GatewaySettings(data_dir=data)
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
@@ -103,7 +103,9 @@ class System:
 
         Raises Failure.
         """
-        self._ports.check_free(self.settings.host, redis=self._redis_is_ours)
+        gateways = self.settings.gateway_processes
+        redis = self._redis_is_ours
+        self._ports.check_free(self.settings.host, redis=redis, gateways=gateways)
         prepare_archive(self._database_url)
 
     async def start(self) -> None:
@@ -156,20 +158,26 @@ class System:
 
     def _services(self) -> list[Program]:
         environment = self._environment()
-        addresses = {
-            "tally": self.tally,
-            "ingest": self.ingest,
-            "gateway": self.gateway,
-            "webhooks": self.webhooks,
-        }
         return [
-            Program(
-                name,
-                (sys.executable, "-m", f"tellers_{name}"),
-                environment,
-                http_probe(url),
+            _service("tally", self.tally, environment),
+            _service("ingest", self.ingest, environment),
+            *self._gateways(environment),
+            _service("webhooks", self.webhooks, environment),
+        ]
+
+    def _gateways(self, environment: Mapping[str, str]) -> list[Program]:
+        """One, or several that share its port, each of which is asked by itself."""
+        own = self._ports.own(self.settings.gateway_processes)
+        if not own:
+            return [_service("gateway", self.gateway, environment)]
+        return [
+            _service(
+                "gateway",
+                url_of(LOOPBACK, port),
+                {**environment, "TELLERS_GATEWAY_OWN_PORT": str(port)},
+                number,
             )
-            for name, url in addresses.items()
+            for number, port in enumerate(own, 1)
         ]
 
     def _environment(self) -> Mapping[str, str]:
@@ -198,6 +206,14 @@ class System:
                 self.supervisor.pids,
             )
         )
+
+
+def _service(
+    kind: str, url: str, environment: Mapping[str, str], number: int = 1
+) -> Program:
+    name = kind if number == 1 else f"{kind}-{number}"
+    command = (sys.executable, "-m", f"tellers_{kind}")
+    return Program(name, command, environment, http_probe(url), kind)
 
 
 def _gone(log: LogName, archived: int, data: DataDir) -> str:

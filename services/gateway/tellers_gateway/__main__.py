@@ -9,8 +9,8 @@ from tellers_core.notes import BadNote
 from tellers_gateway.app import create_app
 from tellers_gateway.drain import drain
 from tellers_gateway.hub import Hub
-from tellers_gateway.protocol import FanoutProtocol
 from tellers_gateway.settings import GatewaySettings
+from tellers_gateway.sockets import LiveSockets
 from tellers_gateway.state import Hubs
 from tellers_runtime import logs
 from tellers_runtime.archive.engine import open_engine
@@ -21,6 +21,7 @@ from tellers_runtime.log import LogReader, TallyChannel
 from tellers_runtime.server import Background, listen, run, serve
 from tellers_runtime.tracing import traces_to
 
+LOOPBACK = "127.0.0.1"
 # What the kernel may hold for a viewer beyond our own bound: without it a stalled
 # viewer reads frames that are minutes old (4 MiB measured).
 SEND_BUFFER_BYTES = 65_536
@@ -31,12 +32,7 @@ GRACE_SECONDS = 1
 
 
 async def _main(settings: GatewaySettings) -> None:
-    sock = listen(settings.host, settings.gateway_port)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    # Whoever takes nothing for so long is gone, whatever it speaks: a WebSocket was let
-    # go before, but a stalled reader of server-sent events is the kernel's to end.
-    patience_ms = int(4000 * settings.stalled_seconds)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience_ms)
+    socks = _listening(settings)
     engine = open_engine(settings.archive_url)
     archive = ArchiveReader(engine)
     redis = Clients(settings.redis_url, "tellers-gateway")
@@ -62,16 +58,32 @@ async def _main(settings: GatewaySettings) -> None:
     try:
         await serve(
             create_app(settings, hubs, ProofReader(engine)),
-            sock,
+            socks,
             [beat, *(_following(hub, settings) for hub in hubs.values())],
             limits=settings.limits,
-            ws=FanoutProtocol,
+            sockets=LiveSockets(),
             stopping=lambda: drain(hubs.values(), settings.drain_seconds),
             grace_seconds=GRACE_SECONDS,
         )
     finally:
         await redis.aclose()
         engine.dispose()
+
+
+def _listening(settings: GatewaySettings) -> list[socket.socket]:
+    """Where the public is served; and where this process alone is asked, if it is."""
+    shared = settings.gateway_processes > 1
+    socks = [listen(settings.host, settings.gateway_port, shared=shared)]
+    if settings.gateway_own_port:
+        socks.append(listen(LOOPBACK, settings.gateway_own_port))
+    for sock in socks:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        # Whoever takes nothing for so long is gone, whatever it speaks: a WebSocket was
+        # let go before, but a stalled reader of server-sent events is the kernel's to
+        # end.
+        patience_ms = int(4000 * settings.stalled_seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience_ms)
+    return socks
 
 
 def _following(hub: Hub, settings: GatewaySettings) -> Background:

@@ -18,7 +18,6 @@ from tellers_gateway import (
     pages,
     reads,
     result_page,
-    sockets,
     sse,
     status,
     webhooks_admin,
@@ -69,11 +68,10 @@ def create_app(settings: GatewaySettings, hubs: Hubs, proofs: ProofReader) -> Fa
     class _Gateway(GatewayApp):
         def build_middleware_stack(self) -> ASGIApp:
             admitting = Admission(
-                super().build_middleware_stack(), settings.reads_per_second
+                super().build_middleware_stack(), settings.reads_per_second_here
             )
             answering = outermost.AnswerHeaders(admitting, PUBLIC_HEADERS)
-            live = sockets.LiveSockets(answering)
-            return outermost.behind(settings.trusted_proxies, live)
+            return outermost.behind(settings.trusted_proxies, answering)
 
     app = _Gateway(
         title="Tellers gateway",

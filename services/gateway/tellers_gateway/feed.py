@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from tellers_core.tally import ENDED, Held, Tally, encode_tally
-from tellers_gateway.frames import Frame, tally_frame
+from tellers_gateway.frames import Frame, tally_frame, websocket_message
 
 UPDATES_KEPT = 4096
 FINISHED_KEPT = 200
@@ -210,6 +210,29 @@ class LoggedEvent(NamedTuple):
     def cloud_event(self) -> bytes:
         """The CloudEvent alone, as its frame has it."""
         return self.frame.text.partition(b'"event":')[2][:-1]
+
+
+class EventsWanted(NamedTuple):
+    """What of the events a subscription gets, and whether without our frame."""
+
+    roll_call: str | None
+    bare: bool
+
+
+def event_message(events: Iterable[LoggedEvent], wanted: EventsWanted) -> bytes:
+    """What of these events is wanted, as WebSocket messages."""
+    roll_call, bare = wanted
+    some = (e for e in events if roll_call in (None, e.roll_call))
+    if bare:
+        return b"".join(websocket_message(e.cloud_event) for e in some)
+    return b"".join(e.frame.message for e in some)
+
+
+def tally_message(updates: Iterable[Update], roll_call: str | None) -> bytes:
+    """What of these updates a subscription to that roll call, or to all, gets, as
+    WebSocket messages."""
+    some = (u for u in updates if roll_call in (None, u.tally.roll_call))
+    return b"".join(update.frame.message for update in some)
 
 
 class EventTail:

@@ -9,7 +9,7 @@ when it has caught up.
 
 import asyncio
 import re
-from collections import defaultdict
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -22,12 +22,16 @@ from tellers_core.publication import FROZEN, Publication
 from tellers_core.reveal import Shown, Watch, is_lifecycle, withheld_event
 from tellers_core.tally import Held, Tally, decode_tally, encode_tally
 from tellers_gateway import metrics
+from tellers_gateway.audience import Audience
 from tellers_gateway.feed import (
+    EventsWanted,
     EventTail,
     LoggedEvent,
     TallyFeed,
     Update,
     complete_after,
+    event_message,
+    tally_message,
 )
 from tellers_gateway.frames import Frame, control_frame, event_frame, tally_frame
 from tellers_gateway.horizon import Gate, Passed
@@ -59,20 +63,6 @@ _is_id = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}").fullmatch
 logger = structlog.get_logger()
 
 
-class Viewer(Protocol):
-    """A subscription to which a hub writes directly while it keeps up.
-
-    `message` is what all of `events` or `updates` are on the wire, joined once.
-    """
-
-    roll_call: str | None
-
-    def events(self, events: list[LoggedEvent], message: bytes) -> None: ...
-    def updates(self, updates: list[Update], message: bytes) -> None: ...
-    def heartbeat(self, frame: Frame) -> None: ...
-    def restart(self) -> None: ...
-
-
 class Feed(Protocol):
     """One viewer's connection, whatever it is subscribed to."""
 
@@ -101,8 +91,8 @@ class Hub:
         self.log: LogName = reader.log
         self._trouble = "starting"
         self.feeds: set[Feed] = set()
-        self.event_viewers: set[Viewer] = set()
-        self.tally_viewers: set[Viewer] = set()
+        self.event_viewers = Audience[EventsWanted]()
+        self.tally_viewers = Audience[str | None]()
         self._reader = reader
         self._channel = channel
         self._archive = archive
@@ -357,9 +347,8 @@ class Hub:
     def _take(self, entries: list[Entry]) -> None:
         events = [self._append(entry) for entry in entries]
         metrics.HEAD.labels(str(self.log)).set(self.head)
-        for_all = b"".join(event.frame.message for event in events)
-        for viewer in list(self.event_viewers):
-            viewer.events(events, for_all)
+        before = events[0].seq - 1
+        self.event_viewers.tell(before, partial(event_message, events))
         self.ring()
 
     def _append(self, entry: Entry) -> LoggedEvent:
@@ -417,20 +406,8 @@ class Hub:
     def _broadcast(self, updates: list[Update]) -> None:
         if not updates:
             return
-        for_all = b"".join(update.frame.message for update in updates)
-        by_roll_call: dict[str, list[Update]] = defaultdict(list)
-        for update in updates:
-            by_roll_call[update.tally.roll_call].append(update)
-        joined = {
-            name: b"".join(update.frame.message for update in some)
-            for name, some in by_roll_call.items()
-        }
-        for viewer in list(self.tally_viewers):
-            if viewer.roll_call is None:
-                viewer.updates(updates, for_all)
-            elif viewer.roll_call in joined:
-                name = viewer.roll_call
-                viewer.updates(by_roll_call[name], joined[name])
+        before = updates[0].number - 1
+        self.tally_viewers.tell(before, partial(tally_message, updates))
         self.ring()
 
     # Vouching
@@ -488,22 +465,26 @@ class Hub:
         if not self.vouches:
             return
         frame = self.pulse
-        for viewer in {*self.event_viewers, *self.tally_viewers}:
+        for viewer in (*self.event_viewers, *self.tally_viewers):
             viewer.heartbeat(frame)
 
     def _restart_viewers(self) -> None:
-        for viewer in {*self.event_viewers, *self.tally_viewers}:
+        for viewer in (*self.event_viewers, *self.tally_viewers):
             viewer.restart()
         self.ring()
 
     # Reading back
+
+    def recent_after(self, seq: int, count: int) -> list[LoggedEvent] | None:
+        """Up to `count` events that follow `seq`; None when they must be read back."""
+        return self._tail.after(seq, count)
 
     async def events_after(self, seq: int, count: int) -> list[LoggedEvent]:
         """Up to `count` events that follow `seq`: from memory, the log or the archive.
 
         Raises LogLost, or what Redis or SQL raise when they are away.
         """
-        recent = self._tail.after(seq, count)
+        recent = self.recent_after(seq, count)
         if recent is not None:
             return recent
         epoch = self.epoch

@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple
 
 from tellers_core.errors import UnknownRollCall
+from tellers_gateway.feed import Update
 from tellers_gateway.frames import Frame, control_frame
 from tellers_gateway.hub import Hub
 
@@ -68,9 +69,34 @@ async def begin(hub: Hub, wish: Wish) -> Beginning:
         await hub.events_beyond(wish.after - 1, AHEAD_SECONDS)
     recovered, reason = _continuity(hub, wish)
     if wish.feed == "events":
-        position = wish.after if recovered else (hub.head if recovered is None else 0)
-        return Beginning(hub.epoch, hub.head, recovered, reason, [], position or 0, 0)
+        return _begin_events(hub, wish, recovered, reason)
     return await _begin_tally(hub, wish, recovered, reason)
+
+
+def begin_at_once(hub: Hub, wish: Wish) -> Beginning | None:
+    """The same, when nothing has to be waited for or read back; None otherwise.
+
+    Which is the rule: of a thousand viewers who come back, none needs a task for it.
+    Raises NotReady.
+    """
+    if wish.roll_call is not None and wish.roll_call not in hub.feed.latest:
+        return None
+    ours = wish.after is not None and wish.epoch in (None, hub.epoch)
+    if ours and wish.after is not None and wish.after > hub.head:
+        return None
+    recovered, reason = _continuity(hub, wish)
+    if wish.feed == "events":
+        return _begin_events(hub, wish, recovered, reason)
+    if not (recovered and wish.after is not None):
+        return _tally_now(hub, wish, recovered, reason)
+    missed = hub.feed.after_seq(wish.after, wish.roll_call)
+    if missed is None:
+        return None
+    frames = _with_standing(
+        hub.feed.standing(wish.roll_call), wish.after, [u.frame for u in missed]
+    )
+    number = hub.feed.number
+    return Beginning(hub.epoch, hub.head, recovered, reason, frames, 0, number)
 
 
 def _continuity(hub: Hub, wish: Wish) -> tuple[bool | None, str | None]:
@@ -83,29 +109,44 @@ def _continuity(hub: Hub, wish: Wish) -> tuple[bool | None, str | None]:
     return True, None
 
 
+def _begin_events(
+    hub: Hub, wish: Wish, recovered: bool | None, reason: str | None
+) -> Beginning:
+    position = wish.after if recovered else (hub.head if recovered is None else 0)
+    return Beginning(hub.epoch, hub.head, recovered, reason, [], position or 0, 0)
+
+
 async def _begin_tally(
     hub: Hub, wish: Wish, recovered: bool | None, reason: str | None
 ) -> Beginning:
-    epoch, seq, number = hub.epoch, hub.head, hub.feed.number
-    frames = None
     if recovered and wish.after is not None:
-        standing = hub.feed.standing(wish.roll_call)
-        frames = await hub.frames_after(wish.after, wish.roll_call, TALLIES_REPLAYED)
-        if frames is None:
-            recovered, reason = False, "too many changes were missed"
-        else:
-            replayed = {frame.text for frame in frames}
-            # What is older first, so that the viewer's place ends where the log does.
-            before = [u.frame for u in standing if u.tally.seq <= wish.after]
-            after = [u.frame for u in standing if u.tally.seq > wish.after]
-            frames = [
-                *before,
-                *frames,
-                *(frame for frame in after if frame.text not in replayed),
-            ]
-    if frames is None:
         epoch, seq, number = hub.epoch, hub.head, hub.feed.number
-        frames = [update.frame for update in hub.feed.now(wish.roll_call)]
-    if not frames and not recovered and wish.roll_call is not None:
-        frames = await hub.finished_frame(wish.roll_call)
-    return Beginning(epoch, seq, recovered, reason, frames, 0, number)
+        standing = hub.feed.standing(wish.roll_call)
+        missed = await hub.frames_after(wish.after, wish.roll_call, TALLIES_REPLAYED)
+        if missed is not None:
+            frames = _with_standing(standing, wish.after, missed)
+            return Beginning(epoch, seq, recovered, reason, frames, 0, number)
+        recovered, reason = False, "too many changes were missed"
+    now = _tally_now(hub, wish, recovered, reason)
+    if not now.frames and wish.roll_call is not None:
+        return now._replace(frames=await hub.finished_frame(wish.roll_call))
+    return now
+
+
+def _tally_now(
+    hub: Hub, wish: Wish, recovered: bool | None, reason: str | None
+) -> Beginning:
+    frames = [update.frame for update in hub.feed.now(wish.roll_call)]
+    number = hub.feed.number
+    return Beginning(hub.epoch, hub.head, recovered, reason, frames, 0, number)
+
+
+def _with_standing(
+    standing: list[Update], after: int, missed: list[Frame]
+) -> list[Frame]:
+    """What was missed after a place, and what stands whatever the place."""
+    replayed = {frame.text for frame in missed}
+    # What is older first, so that the viewer's place ends where the log does.
+    older = [u.frame for u in standing if u.tally.seq <= after]
+    newer = [u.frame for u in standing if u.tally.seq > after]
+    return [*older, *missed, *(f for f in newer if f.text not in replayed)]

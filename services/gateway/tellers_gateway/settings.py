@@ -1,8 +1,11 @@
 """Settings of the gateway."""
 
+import math
+
 from pydantic import Field
 
 from tellers_core.notes import MAX_SIGNATURES, BadNote, VerifierKey
+from tellers_runtime.connections import Limits
 from tellers_runtime.settings import ArchiveSettings
 
 
@@ -10,6 +13,22 @@ class GatewaySettings(ArchiveSettings):
     """What the gateway reads from the environment."""
 
     gateway_port: int = Field(default=8000, description="Port for the public.")
+    gateway_processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Gateway processes that share this port on this machine; `tellers "
+        "up` starts so many (at most 5). Each grants its share of the connections and "
+        "of the reads of one address.",
+    )
+    gateway_own_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="A second port, on 127.0.0.1, on which this process alone answers: "
+        "where several share the public one, its health and metrics are asked there. "
+        "0: none. `tellers up` chooses them.",
+    )
     heartbeat_seconds: float = Field(
         default=5.0, description="Seconds between two heartbeats on every feed."
     )
@@ -60,6 +79,18 @@ class GatewaySettings(ArchiveSettings):
         description="Seconds without word from log or tally service before the tallies "
         "of running roll calls are marked held.",
     )
+
+    @property
+    def limits(self) -> Limits:
+        """What this process grants: of one address, its share."""
+        limits = super().limits
+        share = math.ceil(limits.per_address / self.gateway_processes)
+        return limits._replace(per_address=share)
+
+    @property
+    def reads_per_second_here(self) -> float:
+        """What this process grants one address."""
+        return self.reads_per_second / self.gateway_processes
 
     @property
     def witness_keys(self) -> list[VerifierKey]:

@@ -7,17 +7,26 @@ from typing import Annotated
 
 import msgspec
 import structlog
-from fastapi import WebSocket, WebSocketDisconnect
 from msgspec import Meta, Struct
 from sqlalchemy.exc import DBAPIError
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import HTTPConnection
 
 from tellers_core.errors import Refused
 from tellers_gateway import metrics
 from tellers_gateway.frames import Frame, control_frame
+from tellers_gateway.handshake import accept
 from tellers_gateway.hub import Hub, NotReady
-from tellers_gateway.protocol import EXTENSION, FanoutProtocol
-from tellers_gateway.resume import MAX_SEQ, FeedName, Wish, begin, parse_seq
+from tellers_gateway.keepalive import Keepalive
+from tellers_gateway.protocol import INTERNAL_ERROR, FanoutProtocol
+from tellers_gateway.resume import (
+    MAX_SEQ,
+    Beginning,
+    FeedName,
+    Wish,
+    begin,
+    begin_at_once,
+    parse_seq,
+)
 from tellers_gateway.settings import GatewaySettings
 from tellers_gateway.state import check_origin, hub_of, restarting, unavailable
 from tellers_gateway.viewers import (
@@ -27,12 +36,13 @@ from tellers_gateway.viewers import (
     Subscription,
     TallySubscription,
 )
+from tellers_runtime.connections import Upgrade, hang_up
 from tellers_runtime.log import LogLost, Unavailable
 from tellers_runtime.problems import HttpProblem, of_refusal
 
 TELLERS, BARE = "tellers.v1", "cloudevents.json"
 BAD_MESSAGE, UNKNOWN, NO_SUBSCRIPTION = 4400, 4404, 4408
-TRY_LATER, INTERNAL_ERROR = 1013, 1011
+TRY_LATER = 1013
 MAX_SUBSCRIPTIONS = 64
 QUERY_SUBSCRIPTION = 0
 # Any of these in the query string subscribes at once.
@@ -55,6 +65,11 @@ class Subscribe(Struct, tag_field="op", tag="subscribe"):
     after: Annotated[int, Meta(ge=0, le=MAX_SEQ)] | None = None
     epoch: str | None = None
 
+    @property
+    def wish(self) -> Wish:
+        """What is asked for."""
+        return Wish(self.feed, self.roll_call, self.after, self.epoch)
+
 
 class Unsubscribe(Struct, tag_field="op", tag="unsubscribe"):
     """The end of a subscription."""
@@ -66,37 +81,159 @@ _decode = msgspec.json.Decoder(Subscribe | Unsubscribe).decode
 
 
 class Session:
-    """One WebSocket and its subscriptions."""
+    """One WebSocket and its subscriptions: what it is told, it answers."""
+
+    __slots__ = (
+        "_answering",
+        "_connection",
+        "_hub",
+        "_hurry",
+        "_inbox",
+        "_subscriptions",
+    )
 
     def __init__(self, hub: Hub, connection: Connection) -> None:
         self._hub = hub
         self._connection = connection
-        self._running: dict[int, tuple[Subscription, asyncio.Task[None]]] = {}
+        self._subscriptions: dict[int, Subscription] = {}
+        self._inbox: list[str | bytes] = []
+        # Only while something is waited for.
+        self._answering: asyncio.Task[None] | None = None
+        self._hurry: asyncio.TimerHandle | None = None
 
-    @property
-    def subscribed(self) -> bool:
-        """Whether anything is subscribed."""
-        return bool(self._running)
+    # The protocol's listener
+
+    def message(self, message: str | bytes) -> None:
+        """Answer it, after those that came before; meanwhile nothing is read."""
+        self._inbox.append(message)
+        if self._answering is None:
+            self._connection.socket.pause_reading()
+            self._answering = self._spawn(self._answer_all())
+
+    def lost(self) -> None:
+        """The viewer has gone."""
+        metrics.WEBSOCKETS.dec()
+        self._hub.feeds.discard(self._connection)
+        self.end()
+
+    # Subscriptions
+
+    def open(self, query: Mapping[str, str], hurry_seconds: float) -> None:
+        """Serve it from now on, with what its query string asks for."""
+        metrics.WEBSOCKETS.inc()
+        self._hub.feeds.add(self._connection)
+        bare = self._connection.bare
+        if not bare and not any(name in query for name in WISHES):
+            loop = asyncio.get_running_loop()
+            self._hurry = loop.call_later(hurry_seconds, self._too_late)
+            return
+        try:
+            wish = wish_of(query, "events" if bare else "tally")
+            if not self._subscribe_at_once(QUERY_SUBSCRIPTION, wish):
+                self._connection.socket.pause_reading()
+                self._answering = self._spawn(self._subscribe_by_query(wish))
+        except (HttpProblem, Refused, *AWAY) as error:
+            self._refuse_query(error)
+
+    async def _subscribe_by_query(self, wish: Wish) -> None:
+        try:
+            await self.subscribe(QUERY_SUBSCRIPTION, wish)
+        except (HttpProblem, Refused, *AWAY) as error:
+            self._refuse_query(error)
+            return
+        await self._answer_all()
+
+    def _refuse_query(self, error: Exception) -> None:
+        problem = _problem(error)
+        self._connection.control(error_frame(problem, QUERY_SUBSCRIPTION))
+        self._connection.socket.close(_close_code(problem), problem.detail[:120])
 
     async def subscribe(self, number: int, wish: Wish) -> None:
         """Start a subscription. Raises Refused, HttpProblem, or what is in AWAY."""
-        if number in self._running:
+        if not self._subscribe_at_once(number, wish):
+            self._start(number, wish, await begin(self._hub, wish))
+
+    def _subscribe_at_once(self, number: int, wish: Wish) -> bool:
+        """Start it, unless something has to be waited for before."""
+        if number in self._subscriptions:
             raise HttpProblem("bad_request", f"id {number} is subscribed already")
-        if len(self._running) >= MAX_SUBSCRIPTIONS:
+        if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
             raise HttpProblem("bad_request", f"at most {MAX_SUBSCRIPTIONS} at once")
         if self._connection.bare and wish.feed != "events":
             raise HttpProblem("bad_request", f"{BARE} has only the feed events")
-        beginning = await begin(self._hub, wish)
-        self._connection.control(beginning.subscribed(number))
-        kind = EventSubscription if wish.feed == "events" else TallySubscription
-        subscription = kind(self._connection, self._hub, number, wish.roll_call)
-        task = asyncio.create_task(self._run(subscription.run(beginning)))
-        task.add_done_callback(self._ended)
-        self._running[number] = subscription, task
+        beginning = begin_at_once(self._hub, wish)
+        if beginning is None:
+            return False
+        self._start(number, wish, beginning)
+        return True
 
-    async def _run(self, running: Coroutine[None, None, None]) -> None:
+    def _start(self, number: int, wish: Wish, beginning: Beginning) -> None:
+        if not self._connection.socket.is_open:
+            return  # it left meanwhile
+        kind = EventSubscription if wish.feed == "events" else TallySubscription
+        subscription = kind(
+            self._connection, self._hub, number, wish.roll_call, self._spawn
+        )
+        self._subscriptions[number] = subscription
+        self._connection.control(beginning.subscribed(number))
+        subscription.start(beginning)
+
+    def unsubscribe(self, number: int) -> None:
+        """End a subscription. Raises HttpProblem when there is none of that id."""
+        if number not in self._subscriptions:
+            raise HttpProblem("bad_request", f"no subscription has id {number}")
+        self._subscriptions.pop(number).leave()
+
+    def end(self) -> None:
+        """End every subscription, and whatever is waited for."""
+        if self._hurry is not None:
+            self._hurry.cancel()
+        if self._answering is not None:
+            self._answering.cancel()
+        for number in list(self._subscriptions):
+            self.unsubscribe(number)
+
+    def _too_late(self) -> None:
+        if not self._subscriptions:
+            self._connection.let_go(NO_SUBSCRIPTION, "nothing was subscribed in time")
+
+    # Answering
+
+    async def _answer_all(self) -> None:
+        # Who takes no answers is asked nothing: they would fill the memory.
+        await self._connection.room()
+        while self._inbox:
+            await self._answer(self._inbox.pop(0))
+            await self._connection.room()
+        self._answering = None
+        self._connection.socket.resume_reading()
+
+    async def _answer(self, message: str | bytes) -> None:
         try:
-            await running
+            request = _decode(message if isinstance(message, str) else b"")
+        except msgspec.ValidationError as error:
+            problem = HttpProblem("bad_request", str(error))
+            self._connection.control(error_frame(problem, None))
+            return
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            self._connection.let_go(BAD_MESSAGE, "send JSON text as tellers.v1 says")
+            return
+        try:
+            if isinstance(request, Unsubscribe):
+                self.unsubscribe(request.id)
+            else:
+                await self.subscribe(request.id, request.wish)
+        except (HttpProblem, Refused, *AWAY) as error:
+            self._connection.control(error_frame(_problem(error), request.id))
+
+    def _spawn(self, waiting: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._run(waiting))
+        task.add_done_callback(self._ended)
+        return task
+
+    async def _run(self, waiting: Coroutine[None, None, None]) -> None:
+        try:
+            await waiting
         except Stalled:
             return  # the connection is closed already
         except AWAY as error:
@@ -108,19 +245,6 @@ class Session:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("subscription.failed", exc_info=error)
             self._connection.let_go(INTERNAL_ERROR, "an error on our side")
-
-    def unsubscribe(self, number: int) -> None:
-        """End a subscription. Raises HttpProblem when there is none of that id."""
-        if number not in self._running:
-            raise HttpProblem("bad_request", f"no subscription has id {number}")
-        subscription, task = self._running.pop(number)
-        subscription.leave()
-        task.cancel()
-
-    def end(self) -> None:
-        """End every subscription."""
-        for number in list(self._running):
-            self.unsubscribe(number)
 
 
 def error_frame(problem: HttpProblem, number: int | None) -> Frame:
@@ -140,113 +264,46 @@ def _problem(error: Exception) -> HttpProblem:
 
 
 class LiveSockets:
-    """Serves the WebSockets `/v1/{chamber}/live`, and leaves all else to the app.
+    """Answers who asks for a WebSocket: `/v1/{chamber}/live`, and there is no other.
 
-    Outside the framework, whose layers would be a dozen suspended coroutines a viewer
-    for as long as he watches, and most of the work of letting him in.
+    Neither a framework's layers nor ASGI stand between it and the connection: they
+    would be a dozen suspended coroutines a viewer for as long as he watches, and most
+    of the work of letting him in.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self) -> None:
+        self._keepalive = Keepalive()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = _is_live(scope["path"]) if scope["type"] == "websocket" else None
+    def __call__(self, upgrade: Upgrade) -> None:
+        try:
+            self._open(upgrade)
+        except HttpProblem as problem:
+            hang_up(upgrade.transport, problem)
+
+    def _open(self, upgrade: Upgrade) -> None:
+        scope = upgrade.scope
+        found = _is_live(scope["path"])
         if found is None:
-            await self._app(scope, receive, send)
-        else:
-            await live(WebSocket(scope, receive, send), found["chamber"])
-
-
-async def live(websocket: WebSocket, chamber: str) -> None:
-    """Feeds of one chamber, as the contract's section 5 says."""
-    try:
-        check_origin(websocket)
-        hub = hub_of(websocket, chamber, websocket.query_params.get("rehearsal"))
+            raise HttpProblem("not_found", "there is no WebSocket here")
+        request = HTTPConnection(scope)
+        check_origin(request)
+        query = request.query_params
+        hub = hub_of(request, found["chamber"], query.get("rehearsal"))
         if hub.stopping:
             raise restarting()
-    except HttpProblem as problem:
-        await websocket.send_denial_response(problem.response())
-        return
-    offered = websocket.scope["subprotocols"]
-    chosen = next((name for name in offered if name in (TELLERS, BARE)), None)
-    await websocket.accept(chosen)
-    socket: FanoutProtocol = websocket.scope["extensions"][EXTENSION]
-    settings: GatewaySettings = websocket.state.settings
-    connection = Connection(
-        socket,
-        bare=chosen == BARE,
-        buffer_bytes=settings.buffer_bytes,
-        stalled_seconds=settings.stalled_seconds,
-    )
-    session = Session(hub, connection)
-    hub.feeds.add(connection)
-    with metrics.VIEWERS.labels("websocket").track_inprogress():
-        try:
-            await _converse(websocket, session, connection, settings)
-        except WebSocketDisconnect:
-            return
-        finally:
-            hub.feeds.discard(connection)
-            session.end()
-
-
-async def _converse(
-    websocket: WebSocket,
-    session: Session,
-    connection: Connection,
-    settings: GatewaySettings,
-) -> None:
-    if connection.bare or any(name in websocket.query_params for name in WISHES):
-        try:
-            wish = wish_of(
-                websocket.query_params, "events" if connection.bare else "tally"
-            )
-            await session.subscribe(QUERY_SUBSCRIPTION, wish)
-        except (HttpProblem, Refused, *AWAY) as error:
-            problem = _problem(error)
-            connection.control(error_frame(problem, QUERY_SUBSCRIPTION))
-            await websocket.close(_close_code(problem), problem.detail[:120])
-            return
-    connection.forget_handshake()
-    hurry = asyncio.get_running_loop().call_later(
-        settings.subscribe_seconds, _hurry, session, connection
-    )
-    try:
-        while True:
-            # Who takes no answers is asked nothing: they would fill the memory.
-            await connection.room()
-            await _answer(session, connection, await websocket.receive())
-    except Stalled:
-        return  # closed already
-    finally:
-        hurry.cancel()
-
-
-async def _answer(session: Session, connection: Connection, message: Message) -> None:
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message["code"], message.get("reason"))
-    try:
-        request = _decode(message.get("text") or b"")
-    except msgspec.ValidationError as error:
-        problem = HttpProblem("bad_request", str(error))
-        connection.control(error_frame(problem, None))
-        return
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        connection.let_go(BAD_MESSAGE, "send JSON text as tellers.v1 says")
-        return
-    try:
-        if isinstance(request, Unsubscribe):
-            session.unsubscribe(request.id)
-        else:
-            wish = Wish(request.feed, request.roll_call, request.after, request.epoch)
-            await session.subscribe(request.id, wish)
-    except (HttpProblem, Refused, *AWAY) as error:
-        connection.control(error_frame(_problem(error), request.id))
-
-
-def _hurry(session: Session, connection: Connection) -> None:
-    if not session.subscribed:
-        connection.let_go(NO_SUBSCRIPTION, "nothing was subscribed in time")
+        accepted = accept(
+            scope["method"], scope["http_version"], scope["headers"], (TELLERS, BARE)
+        )
+        settings: GatewaySettings = request.state.settings
+        socket = FanoutProtocol(upgrade, self._keepalive, settings.buffer_bytes)
+        bare = accepted.subprotocol == BARE
+        connection = Connection(
+            socket, bare=bare, stalled_seconds=settings.stalled_seconds
+        )
+        session = Session(hub, connection)
+        socket.open(session, accepted.answer)
+        session.open(query, settings.subscribe_seconds)
+        socket.release()
 
 
 def _close_code(problem: HttpProblem) -> int:

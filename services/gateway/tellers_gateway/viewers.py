@@ -1,27 +1,34 @@
 """Subscriptions of a WebSocket: written to directly while the viewer keeps up.
 
-Each subscription is in one of two states. *Live*: it stands in the hub's set and the
-hub writes to it. *Behind*: its own task reads what it missed and sends it as fast as
-the viewer takes it, then goes live again. It is never in both, so nothing is sent twice
-or out of order, and nothing is kept for it but its place.
+Each subscription is in one of two states. *Live*: it stands in the hub's audience,
+which writes to it. *Behind*: it is given what it missed as fast as the viewer takes it,
+then goes live again. It is never in both, so nothing is sent twice or out of order, and
+nothing is kept for it but its place. Only who must wait, for room or for what has to be
+read back, has a task, until he is live.
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 
 from tellers_gateway import metrics
-from tellers_gateway.feed import LoggedEvent, Update
-from tellers_gateway.frames import Frame, control_frame, websocket_message
+from tellers_gateway.audience import Audience
+from tellers_gateway.feed import EventsWanted, LoggedEvent, event_message
+from tellers_gateway.frames import Frame, control_frame
 from tellers_gateway.hub import Hub
-from tellers_gateway.protocol import FanoutProtocol
+from tellers_gateway.protocol import RESTART, FanoutProtocol
 from tellers_gateway.resume import Beginning
 
 EVENTS_AT_ONCE = 500
 TALLIES_AT_ONCE = 100
-RESTART, SLOW = 1012, 4413
+SLOW = 4413
 
 
 class Stalled(Exception):
     """The viewer takes nothing any more."""
+
+
+class NotHere(Exception):
+    """What follows must be read back first."""
 
 
 class Connection:
@@ -31,37 +38,29 @@ class Connection:
     frames are left out.
     """
 
+    __slots__ = ("_last_heartbeat", "_stalled_seconds", "bare", "socket")
+
     def __init__(
-        self,
-        socket: FanoutProtocol,
-        *,
-        bare: bool,
-        buffer_bytes: int,
-        stalled_seconds: float,
+        self, socket: FanoutProtocol, *, bare: bool, stalled_seconds: float
     ) -> None:
         self.bare = bare
-        self._socket = socket
-        self._buffer_bytes = buffer_bytes
+        self.socket = socket
         self._stalled_seconds = stalled_seconds
         self._last_heartbeat: Frame | None = None
 
     @property
     def full(self) -> bool:
         """Whether too much waits for the viewer already."""
-        return self._socket.waiting_bytes > self._buffer_bytes
+        return self.socket.is_full
 
     def write(self, message: bytes) -> None:
         """Write at once, whatever waits."""
-        self._socket.write(message)
+        self.socket.write(message)
 
     def control(self, frame: Frame) -> None:
         """Write a frame that is no event."""
         if not self.bare:
-            self._socket.write(frame.message)
-
-    def forget_handshake(self) -> None:
-        """What was asked for in the request has been read."""
-        self._socket.forget_handshake()
+            self.socket.write(frame.message)
 
     async def room(self) -> None:
         """Wait until the viewer has taken most of what waits for it.
@@ -69,26 +68,21 @@ class Connection:
         Raises Stalled when it takes nothing any more.
         """
         # Again and again: whoever of its subscriptions wakes first fills the buffer.
-        while not self._socket.writable.is_set():
-            waiting = self._socket.waiting_bytes
+        while self.socket.is_full:
+            waiting = self.socket.waiting_bytes
             try:
                 async with asyncio.timeout(self._stalled_seconds):
-                    await self._socket.writable.wait()
+                    await self.socket.drained()
             except TimeoutError:
-                if self._socket.waiting_bytes < waiting:
+                if self.socket.waiting_bytes < waiting:
                     continue  # slow, but it reads
                 metrics.EVICTED.inc()
                 self.let_go(SLOW, "too slow")
                 raise Stalled from None
 
-    async def send(self, message: bytes) -> None:
-        """Write when the viewer takes it. Raises Stalled when it does not."""
-        await self.room()
-        self._socket.write(message)
-
     def heartbeat(self, frame: Frame) -> None:
         """Once a beat, however many subscriptions there are."""
-        if frame is not self._last_heartbeat and not self.full:
+        if frame is not self._last_heartbeat:
             self._last_heartbeat = frame
             self.control(frame)
 
@@ -98,130 +92,228 @@ class Connection:
 
     def let_go(self, code: int, reason: str) -> None:
         """Close now."""
-        self._socket.let_go(code, reason)
+        self.socket.let_go(code, reason)
+
+
+# Runs a subscription's waiting in a task, and tells the viewer when that fails.
+Spawn = Callable[[Coroutine[None, None, None]], asyncio.Task[None]]
 
 
 class Subscription:
-    """One subscription; `run` ends only with the connection, or by cancellation."""
+    """One subscription, from `start` to `leave`."""
+
+    __slots__ = (
+        "_connection",
+        "_epoch",
+        "_hub",
+        "_id",
+        "_spawn",
+        "_task",
+        "roll_call",
+        "socket",
+    )
 
     def __init__(
-        self, connection: Connection, hub: Hub, number: int, roll_call: str | None
+        self,
+        connection: Connection,
+        hub: Hub,
+        number: int,
+        roll_call: str | None,
+        spawn: Spawn,
     ) -> None:
         self.roll_call = roll_call
+        self.socket = connection.socket
         self._connection = connection
         self._hub = hub
         self._id = number
-        self._behind = asyncio.Event()
+        self._spawn = spawn
+        self._epoch = ""
+        self._task: asyncio.Task[None] | None = None
 
-    async def run(self, beginning: Beginning) -> None:
-        raise NotImplementedError
+    def start(self, beginning: Beginning) -> None:
+        """Send what was missed, then be live for as long as the viewer stays."""
+        self._epoch = beginning.epoch
+        self._go_on()
 
     def leave(self) -> None:
-        """Stop being written to."""
-        self._hub.event_viewers.discard(self)
-        self._hub.tally_viewers.discard(self)
+        """Be written to no longer."""
+        self._leave_audience()
+        if self._task is not None:
+            self._task.cancel()
 
-    def events(self, events: list[LoggedEvent], message: bytes) -> None:
-        """New events; only event subscriptions stand in that set."""
-
-    def updates(self, updates: list[Update], message: bytes) -> None:
-        """New tallies; only tally subscriptions stand in that set."""
+    def fall_behind(self, place: int) -> None:
+        """The audience wrote nothing: the viewer has too much waiting already."""
+        metrics.BEHIND.inc()
+        self._leave_audience()
+        self._stand_at(place)
+        self._go_on()
 
     def heartbeat(self, frame: Frame) -> None:
-        self._connection.heartbeat(frame)
-
-    def _is_void(self, beginning: Beginning) -> bool:
-        """Whether the log began anew since; if so, lets the viewer go."""
-        if self._hub.epoch == beginning.epoch:
-            return False
-        self.restart()
-        return True
+        """The head of the log. Who is full is no longer live, though nothing new came:
+        somebody must see whether he takes anything."""
+        if self._connection.full:
+            self.fall_behind(self._place)
+        else:
+            self._connection.heartbeat(frame)
 
     def restart(self) -> None:
         """The log began anew: the viewer reconnects and is told so."""
         self._connection.let_go(RESTART, "the log was restored")
 
-    def _caught_up(self) -> None:
+    def _go_on(self) -> None:
+        """Be live at once if nothing has to be waited for."""
+        try:
+            if self._advance():
+                return
+        except NotHere:
+            pass
+        self._task = self._spawn(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        while True:
+            await self._connection.room()
+            try:
+                if self._advance():
+                    break
+            except NotHere:
+                await self._read_back()
+        self._task = None
+
+    def _advance(self) -> bool:
+        """Send what is owed, as long as there is room. True: live, or over.
+
+        Nothing here waits: between the last look and the audience nothing can slip
+        through. Raises NotHere.
+        """
+        while not self._connection.full:
+            if self._hub.epoch != self._epoch:
+                self.restart()
+                return True
+            owed = self._owed()
+            if owed is None:
+                self._join_audience()
+                return True
+            self._connection.write(owed)
+        return False
+
+    def _told(self) -> bytes:
+        """That it has caught up, on the wire."""
         frame = control_frame("caught_up", id=self._id, seq=self._hub.head)
-        self._connection.control(frame)
+        return b"" if self._connection.bare else frame.message
 
-    def _fall_behind(self) -> None:
-        metrics.BEHIND.inc()
-        self.leave()
-        self._behind.set()
+    def _owed(self) -> bytes | None:
+        """What comes next; None when nothing is missed. Raises NotHere."""
+        raise NotImplementedError
 
-    async def _until_behind(self) -> None:
-        await self._behind.wait()
-        self._behind.clear()
+    async def _read_back(self) -> None:
+        """Fetch what is not here."""
+        raise NotImplementedError
+
+    @property
+    def _place(self) -> int:
+        """Where the feed is now, and whoever is live on it."""
+        raise NotImplementedError
+
+    def _stand_at(self, place: int) -> None:
+        """Everything up to this place of the feed was sent."""
+        raise NotImplementedError
+
+    def _join_audience(self) -> None:
+        raise NotImplementedError
+
+    def _leave_audience(self) -> None:
+        raise NotImplementedError
 
 
 class EventSubscription(Subscription):
     """Every event in order, without gaps."""
 
-    _position = 0
+    __slots__ = ("_fetched", "_is_told", "_position")
 
-    async def run(self, beginning: Beginning) -> None:
-        """Replay, then live, for as long as the viewer stays."""
+    def start(self, beginning: Beginning) -> None:
+        """Replay, then live."""
         self._position = beginning.position
-        told = False
-        while True:
-            events = await self._hub.events_after(self._position, EVENTS_AT_ONCE)
-            if self._is_void(beginning):
-                return
-            if events:
-                await self._connection.send(self._message(events))
-                self._position = events[-1].seq
-                continue
-            # No await between here and the set: nothing can slip through.
-            if not told:
-                told = True
-                self._caught_up()
-            self._hub.event_viewers.add(self)
-            await self._until_behind()
+        self._fetched: list[LoggedEvent] | None = None
+        self._is_told = False
+        super().start(beginning)
 
-    def events(self, events: list[LoggedEvent], message: bytes) -> None:
-        """Write them, or fall behind."""
-        if self._connection.full:
-            self._fall_behind()
-            return
-        plain = self.roll_call is None and not self._connection.bare
-        self._connection.write(message if plain else self._message(events))
-        self._position = events[-1].seq
+    @property
+    def _wanted(self) -> EventsWanted:
+        return EventsWanted(self.roll_call, self._connection.bare)
 
-    def _message(self, events: list[LoggedEvent]) -> bytes:
-        wanted = (e for e in events if self.roll_call in (None, e.roll_call))
-        if self._connection.bare:
-            return b"".join(websocket_message(e.cloud_event) for e in wanted)
-        return b"".join(e.frame.message for e in wanted)
+    @property
+    def _audience(self) -> Audience[EventsWanted]:
+        return self._hub.event_viewers
+
+    def _owed(self) -> bytes | None:
+        events, self._fetched = self._fetched, None
+        if events is None:
+            events = self._hub.recent_after(self._position, EVENTS_AT_ONCE)
+        if events is None:
+            raise NotHere
+        if events:
+            self._position = events[-1].seq
+            return event_message(events, self._wanted)
+        if not self._is_told:
+            self._is_told = True
+            return self._told()
+        return None
+
+    async def _read_back(self) -> None:
+        self._fetched = await self._hub.events_after(self._position, EVENTS_AT_ONCE)
+
+    @property
+    def _place(self) -> int:
+        return self._hub.head
+
+    def _stand_at(self, place: int) -> None:
+        self._position = place
+
+    def _join_audience(self) -> None:
+        self._audience.join(self, self._wanted)
+
+    def _leave_audience(self) -> None:
+        self._audience.leave(self, self._wanted)
 
 
 class TallySubscription(Subscription):
     """The state, then every change; the newest for who cannot take every change."""
 
-    _number = 0
+    __slots__ = ("_first", "_is_told", "_number")
 
-    async def run(self, beginning: Beginning) -> None:
+    def start(self, beginning: Beginning) -> None:
         """The state now or what was missed, then live."""
-        for first in range(0, len(beginning.frames), TALLIES_AT_ONCE):
-            frames = beginning.frames[first : first + TALLIES_AT_ONCE]
-            await self._connection.send(b"".join(frame.message for frame in frames))
-        self._caught_up()
+        self._first = beginning.frames
+        self._is_told = False
         self._number = beginning.number
-        while not self._is_void(beginning):
-            feed = self._hub.feed
-            missed = feed.since(self._number, self.roll_call)
-            self._number = feed.number
-            if missed:
-                message = b"".join(update.frame.message for update in missed)
-                await self._connection.send(message)
-                continue
-            self._hub.tally_viewers.add(self)
-            await self._until_behind()
+        super().start(beginning)
 
-    def updates(self, updates: list[Update], message: bytes) -> None:
-        """Write them, or fall behind."""
-        if self._connection.full:
-            self._fall_behind()
-            return
-        self._connection.write(message)
-        self._number = updates[-1].number
+    @property
+    def _audience(self) -> Audience[str | None]:
+        return self._hub.tally_viewers
+
+    def _owed(self) -> bytes | None:
+        if self._first:
+            first = self._first[:TALLIES_AT_ONCE]
+            self._first = self._first[TALLIES_AT_ONCE:]
+            return b"".join(frame.message for frame in first)
+        if not self._is_told:
+            self._is_told = True
+            return self._told()
+        feed = self._hub.feed
+        missed = feed.since(self._number, self.roll_call)
+        self._number = feed.number
+        return b"".join(update.frame.message for update in missed) or None
+
+    @property
+    def _place(self) -> int:
+        return self._hub.feed.number
+
+    def _stand_at(self, place: int) -> None:
+        self._number = place
+
+    def _join_audience(self) -> None:
+        self._audience.join(self, self.roll_call)
+
+    def _leave_audience(self) -> None:
+        self._audience.leave(self, self.roll_call)

@@ -9,15 +9,17 @@ import asyncio
 import resource
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
+import httptools
 import msgspec
 from prometheus_client import Counter as Metric
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from tellers_runtime.problems import MEDIA_TYPE, HttpProblem
 
@@ -75,6 +77,7 @@ class Doors:
                 del self._of[network]
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """Whose address it is: of IPv6 the /64; "" on this machine, or where none is."""
     try:
@@ -107,22 +110,38 @@ def _nobody() -> None:
     """Nobody is counted in any more."""
 
 
-class GuardedWebSocket(WSProtocol):
-    """A WebSocket that leaves the doors when its connection is lost."""
+class Upgrade(NamedTuple):
+    """A connection whose client asks for a WebSocket. Whoever takes it over becomes its
+    transport's protocol, and calls `leave` when it is lost.
 
-    leave: Callable[[], None] = staticmethod(_nobody)
+    scope: the request, as ASGI has it.
+    connections: what the server has open; it calls `shutdown()` of each when it stops,
+        and waits until they have gone.
+    """
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self.leave()
+    scope: Scope
+    transport: asyncio.Transport
+    connections: set[Any]
+    leave: Callable[[], None]
+
+
+# Answers the request: takes the connection over, or says why not and hangs up.
+Sockets = Callable[[Upgrade], None]
 
 
 class GuardedProtocol(HttpToolsProtocol):
     """HTTP as uvicorn speaks it, within limits."""
 
-    def __init__(self, *arguments: Any, doors: Doors, **options: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        doors: Doors,
+        sockets: Sockets | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*arguments, **options)
         self._doors = doors
+        self._sockets = sockets
         self._leave: Callable[[], None] = _nobody
         self._deadline: asyncio.TimerHandle | None = None
         self._is_head = True
@@ -172,13 +191,31 @@ class GuardedProtocol(HttpToolsProtocol):
         self._request_is_here()
         super().on_message_complete()
 
+    def _should_upgrade_to_ws(self) -> bool:
+        return self._sockets is not None
+
     def handle_websocket_upgrade(self) -> None:
-        """The WebSocket takes this connection over, and its place inside."""
+        """The WebSocket takes this connection over, and its place inside.
+
+        uvicorn would write the request down again for another parser to read.
+        """
+        assert self._sockets is not None
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._turn_away(_http_problem(400, "the request before is being answered"))
+            return
         self._request_is_here()
-        super().handle_websocket_upgrade()
-        websocket = self.transport.get_protocol()
-        if isinstance(websocket, GuardedWebSocket):
-            websocket.leave, self._leave = self._leave, _nobody
+        url = httptools.parse_url(self.url)
+        path = unquote(url.path.decode("ascii"))
+        query = url.query or b""
+        scope = {**self.scope, "type": "websocket", "path": path, "query_string": query}
+        self._sockets(Upgrade(scope, self.transport, self.connections, self._leave))
+        if self.transport.get_protocol() is self:
+            self._is_refused = True
+            return
+        self._leave = _nobody
+        self.connections.discard(self)
+        # It knows us, and we it: nothing would free the two for long.
+        self.parser = None  # type: ignore[assignment]
 
     def _await_request(self) -> None:
         if self._deadline is None and not self.transport.is_closing():
@@ -210,11 +247,16 @@ class GuardedProtocol(HttpToolsProtocol):
         if begun and self.cycle.response_started:
             self.transport.close()
             return
-        self.transport.write(_answer(problem))
-        # To close with something unread would take the answer away again.
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        hang_up(self.transport, problem)
+
+
+def hang_up(transport: asyncio.Transport, problem: HttpProblem) -> None:
+    """Answer with a problem, and read nothing more."""
+    transport.write(_answer(problem))
+    # To close with something unread would take the answer away again.
+    if transport.can_write_eof():
+        transport.write_eof()
+    asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)
 
 
 def _http_problem(status: int, detail: str) -> HttpProblem:

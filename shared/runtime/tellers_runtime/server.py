@@ -20,8 +20,8 @@ from starlette.types import ASGIApp
 from tellers_runtime.connections import (
     Doors,
     GuardedProtocol,
-    GuardedWebSocket,
     Limits,
+    Sockets,
     fitting,
 )
 
@@ -31,12 +31,18 @@ GARBAGE_THRESHOLD = 10_000
 Background = Callable[[], Coroutine[None, None, None]]
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Ends the process with one sentence when the port is taken."""
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket. Ends the process with one sentence when the port is taken.
+
+    `shared`: other processes of this user may listen on the same port in the same way;
+    the kernel deals the connections out among them.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named, else asyncio leaves Nagle's algorithm on: 40 ms more for each answer.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         sock.bind((host, port))
     except OSError as error:
@@ -47,22 +53,24 @@ def listen(host: str, port: int) -> socket.socket:
 
 async def serve(
     app: FastAPI,
-    sock: socket.socket,
+    sock: socket.socket | Sequence[socket.socket],
     background: Sequence[Background] = (),
     *,
     limits: Limits,
-    ws: type[GuardedWebSocket] | None = None,
+    sockets: Sockets | None = None,
     stopping: Background | None = None,
     grace_seconds: int = 5,
 ) -> None:
     """Serve until SIGTERM or SIGINT, with `background` running beside the server.
 
     Args:
+        sock: where it listens; several: on all of them.
         limits: what is granted to those who connect.
+        sockets: takes over who asks for a WebSocket; None: nobody is asked to.
         stopping: runs before the server stops accepting, to say goodbye to viewers.
         grace_seconds: for the requests that are being answered then.
     """
-    config = configuration(app, limits, ws, grace_seconds)
+    config = configuration(app, limits, sockets, grace_seconds)
     server = uvicorn.Server(config)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -85,7 +93,7 @@ async def serve(
 def configuration(
     app: ASGIApp,
     limits: Limits,
-    ws: type[GuardedWebSocket] | None = None,
+    sockets: Sockets | None = None,
     grace_seconds: int = 5,
 ) -> uvicorn.Config:
     """How every service of ours is served by uvicorn."""
@@ -95,11 +103,11 @@ def configuration(
         log_config=None,
         access_log=False,
         # Any callable that makes a protocol will do; uvicorn's types ask for a class.
-        http=functools.partial(GuardedProtocol, doors=doors),  # type: ignore[arg-type]
-        ws="none" if ws is None else ws,
+        http=functools.partial(  # type: ignore[arg-type]
+            GuardedProtocol, doors=doors, sockets=sockets
+        ),
+        ws="none",  # ours are no ASGI: see `Upgrade`
         proxy_headers=False,  # uvicorn believes all of this machine; see outermost.py
-        ws_per_message_deflate=False,  # costs 6 x the CPU and 40 KiB a viewer
-        ws_max_size=4096,
         timeout_graceful_shutdown=grace_seconds,
         backlog=4096,
         server_header=False,
@@ -114,9 +122,12 @@ def _leave_the_program_alone() -> None:
     gc.set_threshold(GARBAGE_THRESHOLD)
 
 
-async def _serve(server: uvicorn.Server, sock: socket.socket) -> None:
+async def _serve(
+    server: uvicorn.Server, sock: socket.socket | Sequence[socket.socket]
+) -> None:
+    socks = [sock] if isinstance(sock, socket.socket) else list(sock)
     # Server.serve() would install its own signal handlers and raise the signal anew.
-    await server._serve(sockets=[sock])
+    await server._serve(sockets=socks)
 
 
 def run(main: Coroutine[None, None, None]) -> None:

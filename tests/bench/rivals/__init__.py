@@ -1,0 +1,1 @@
+"""Other fan-out servers, beside which ours is measured, and the load for all."""

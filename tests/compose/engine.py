@@ -129,7 +129,8 @@ class Engine:
     def running(self, service: str) -> bool:
         """Whether there is such a container, and it runs."""
         shown = self._output(
-            "ps", "--filter", f"name=^{self.name(service)}$", "--format", "{{.State}}"
+            *("inspect", "--format", "{{.State.Status}}", self.name(service)),
+            check=False,
         )
         return shown.strip() == "running"
 

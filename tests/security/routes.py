@@ -28,7 +28,7 @@ class Command(NamedTuple):
     @property
     def below(self) -> str:
         """Its path below the chamber."""
-        of_chamber = self.path.startswith("/publication")
+        of_chamber = self.path.startswith(("/publication", "/imports"))
         return self.path if of_chamber else f"/roll-calls{self.path}"
 
     @property
@@ -54,6 +54,8 @@ COMMANDS = [
     Command("POST", "/publication/release", None, Scope.PRESIDE),
     Command("PUT", "/publication/delay", {"seconds": 0}, Scope.PRESIDE),
 ]
+# Its body is lines, each a roll call: tests/services/test_ingest_imports.py.
+IN_LINES = [Command("POST", "/imports", None, Scope.PRESIDE)]
 # Of ingest, and not public.
 GUARDED_READS = {("GET", "/v1/{chamber}/publication")}
 
@@ -78,7 +80,11 @@ READS = [
     "/v1/{chamber}/live",
     "/v1/{chamber}/roll-calls",
     _ROLL_CALL,
+    f"{_ROLL_CALL}/card.png",
+    f"{_ROLL_CALL}/card.svg",
     f"{_ROLL_CALL}/certificate",
+    f"{_ROLL_CALL}/changes.csv",
+    f"{_ROLL_CALL}/chart.csv",
     f"{_ROLL_CALL}/compare/{{other}}",
     f"{_ROLL_CALL}/flat.csv",
     f"{_ROLL_CALL}/flat.json",
@@ -86,11 +92,13 @@ READS = [
     f"{_ROLL_CALL}/groups",
     f"{_ROLL_CALL}/moments",
     f"{_ROLL_CALL}/moments.atom",
+    f"{_ROLL_CALL}/moments.jsonld",
     f"{_ROLL_CALL}/tally",
     f"{_ROLL_CALL}/timeline",
     f"{_ROLL_CALL}/members.csv",
     f"{_ROLL_CALL}/members.json",
     f"{_ROLL_CALL}/members.xml",
+    f"{_ROLL_CALL}/voeten.csv",
     f"{_ROLL_CALL}/votes.csv",
     f"{_ROLL_CALL}/votes.json",
     f"{_ROLL_CALL}/votes.xlsx",

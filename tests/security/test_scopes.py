@@ -16,6 +16,7 @@ from tellers_runtime.tokens import Scope, TokenStore
 from tests.security.routes import (
     COMMANDS,
     GUARDED_READS,
+    IN_LINES,
     MANAGEMENT,
     MONITORING,
     PUBLIC,
@@ -66,7 +67,7 @@ def entry(command: Command) -> tuple[str, str]:
 
 async def test_the_table_has_every_command(at: Hall) -> None:
     document = (await at.clerk.http.get("/openapi.json")).json()
-    guarded = {*map(entry, COMMANDS), *GUARDED_READS}
+    guarded = {*map(entry, [*COMMANDS, *IN_LINES]), *GUARDED_READS}
     assert operations(document) == {*guarded, *MONITORING}
     for method, path in guarded:
         assert document["paths"][path][method.lower()]["security"] == [{"token": []}]
@@ -98,7 +99,7 @@ async def test_who_has_no_good_token_does_nothing(at: Hall, kind: str) -> None:
     header = NO_SUCH_TOKEN[kind]
     headers = {} if header is None else {"Authorization": await _filled(at, header)}
     async with httpx.AsyncClient(base_url=at.urls[0], verify=False) as http:
-        for command in COMMANDS:
+        for command in [*COMMANDS, *IN_LINES]:
             response = await http.request(
                 command.method,
                 command.address,
@@ -128,7 +129,7 @@ async def _filled(at: Hall, header: str) -> str:
 async def test_each_command_needs_its_scope(at: Hall, scopes: list[Scope]) -> None:
     token = await TokenStore(at.redis).create("machine 7", scopes)
     await at.clerk.schedule()
-    for command in COMMANDS:
+    for command in [*COMMANDS, *IN_LINES]:
         response = await at.clerk.http.request(
             command.method,
             command.address,

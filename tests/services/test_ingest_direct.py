@@ -148,10 +148,11 @@ async def test_every_command_is_served_directly(
     for route in routes.router.routes:
         assert isinstance(route, CommandRoute)
         monkeypatch.setattr(route, "__class__", Noting)
+    of_roll_calls = [c for c in COMMANDS if c.below.startswith("/roll-calls")]
     async with hall(redis_url) as at:
-        for method, path, body, _ in COMMANDS:
+        for method, path, body, _ in of_roll_calls:
             await at.clerk.send(method, path, body)
-    assert len(set(seen)) == len(COMMANDS) == len(routes.router.routes)
+    assert len(set(seen)) == len(of_roll_calls) == len(routes.router.routes)
 
 
 async def test_what_nobody_expected_is_answered_and_raised() -> None:

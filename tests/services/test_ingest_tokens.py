@@ -52,10 +52,11 @@ async def test_without_a_token_nothing_is_done(at: Hall, sent: str | None) -> No
         text = sent.replace("{token}", at.token).replace("{id}", token_id)
         header = {b"Authorization": text.encode("latin-1")}
     async with httpx.AsyncClient(base_url=at.urls[0]) as http:
-        for method, path, _, _ in COMMANDS:
-            url = f"/v1/ga/roll-calls{path}"
+        for command in COMMANDS:
             # The body is not looked at: it is not even JSON.
-            response = await http.request(method, url, headers=header, content=b"{")
+            response = await http.request(
+                command.method, command.address, headers=header, content=b"{"
+            )
             assert refusal(response) == (401, "unauthorized")
             assert response.headers["WWW-Authenticate"] == "Bearer"
     assert await at.length() == 2

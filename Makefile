@@ -25,7 +25,7 @@ test: setup test-tools ## the whole suite; ARGS goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-tools
-test-tools: ## what the tests meet beside Python: Chromium, fonts, redis-server
+test-tools: ## what the tests meet beside Python: Chromium, fonts, redis-server, nginx, promtool
 	@$(SETUP) test-tools
 
 # A fault may take minutes at full length: the limit a test is longer than the suite's.

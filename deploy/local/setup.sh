@@ -2,7 +2,7 @@
 # Makes this checkout runnable. Called by the Makefile; every part may be repeated.
 #
 #   setup.sh python       .venv from requirements.lock, our own packages editable
-#   setup.sh test-tools   Chromium, fonts and redis-server for the tests; as root only
+#   setup.sh test-tools   Chromium, fonts and servers for the tests; as root only
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -128,6 +128,8 @@ setup_test_tools() {
     local wanted=() font
     setup_npm
     have_any redis-server || wanted+=(redis-server)
+    have_any nginx || wanted+=(nginx-light)
+    have_any promtool || wanted+=(prometheus)
     have_any chromium chromium-browser google-chrome || wanted+=(chromium)
     for font in fonts-noto-core fonts-noto-cjk; do
         ! have_any dpkg-query || installed "$font" || wanted+=("$font")

@@ -91,7 +91,7 @@ class Visitor:
     @property
     def spoken(self) -> str:
         """What a screen reader was given last."""
-        return self.page.locator("[role=status]").inner_text()
+        return self.page.locator("#aloud").inner_text()
 
     @property
     def overflow(self) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.stack import Clerk, Stack, recorded
 from tests.pages.visitor import PHONE, SHOWN_MS, Visitor
+from tests.servers import wait_until
 
 NAME, EARLIER = "linked", "earlier"
 TITLE = 'Aggression "against" <Ukraine>'
@@ -31,7 +32,19 @@ def vote(stack: Stack) -> Iterator[Clerk]:
             clerk.vote(NAME, delegation, answer)
         clerk.step(NAME, "lock")
         clerk.step(NAME, "close")
+        is_known(stack, NAME, "closed")
         yield clerk
+
+
+def is_known(stack: Stack, name: str, phase: str) -> None:
+    """Wait until the gateway has a roll call in that phase."""
+    address = f"{stack.gateway_url}/v1/ga/roll-calls/{name}/tally"
+
+    def so() -> bool:
+        answer = httpx.get(address)
+        return answer.is_success and answer.json()["phase"] == phase
+
+    wait_until(so, 30, f"{address} {phase}")
 
 
 class Head(HTMLParser):
@@ -191,9 +204,10 @@ def test_who_moved_while_the_vote_runs(
 
 
 def test_a_reader_can_pause_it_and_nothing_moves(
-    visitor: Visitor, clerk: Clerk
+    visitor: Visitor, stack: Stack, clerk: Clerk
 ) -> None:
     clerk.open("paused")
+    is_known(stack, "paused", "open")
     visitor.open("/v/ga/paused")
     yes = visitor.page.locator(".counts [data-vote=yes] .number")
     visitor.page.get_by_role("button", name="Pause updates").press("Enter")

@@ -54,7 +54,7 @@ async def test_stalled_viewers_hold_up_nobody_cost_little_and_are_let_go(
     stack: Stack, url: str, clerk: Clerk
 ) -> None:
     with ExitStack() as viewers:
-        before = metric(url, EVICTED)
+        before, behind = metric(url, EVICTED), metric(url, BEHIND)
         stalled = [
             viewers.enter_context(SlowViewer(url, f"feed={feed}"))
             for feed in ("tally", "events") * (SLOW_VIEWERS // 2)
@@ -68,7 +68,13 @@ async def test_stalled_viewers_hold_up_nobody_cost_little_and_are_let_go(
         ):
             await tallies.caught_up()
             (first, _) = await events.caught_up()
-            last = await asyncio.to_thread(run_votes, clerk, "stalled-1", 8)
+
+            def all_behind() -> bool:
+                return metric(url, BEHIND) >= behind + SLOW_VIEWERS
+
+            last = await asyncio.to_thread(
+                run_votes, clerk, "stalled-1", 2, all_behind, most=24
+            )
             await asyncio.gather(tallies.tally(last), events.event(last))
         assert seqs(events.frames) == span(first["seq"] + 1, last)
         assert of_op(tallies.frames, "tally")[-1]["phase"] == "closed"

@@ -183,11 +183,12 @@ def test_the_list_in_the_reader_s_order(visitor: Visitor, vote: Clerk) -> None:
 
 
 def test_who_moved_while_the_vote_runs(
-    visitor: Visitor, clerk: Clerk, vote: Clerk
+    visitor: Visitor, stack: Stack, clerk: Clerk, vote: Clerk
 ) -> None:
     """Beside any earlier roll call, chosen on the page; live."""
     clerk.open("ghost")
     clerk.vote("ghost", "BLR", "no")
+    is_known(stack, "ghost", "open")
     visitor.open("/v/ga/ghost")
     visitor.page.get_by_role("combobox", name="Compared with").select_option(NAME)
     facts = visitor.page.locator("#comparison-figures")
@@ -309,8 +310,9 @@ def test_the_vote_through_time_by_keyboard_and_by_address(
     expect(visitor.page.locator("[data-vote=yes] .number")).to_have_text("141")
 
 
-def test_it_is_live(visitor: Visitor, clerk: Clerk) -> None:
+def test_it_is_live(visitor: Visitor, stack: Stack, clerk: Clerk) -> None:
     clerk.open("linked-live")
+    is_known(stack, "linked-live", "open")
     visitor.open("/v/ga/linked-live")
     clerk.vote("linked-live", "FRA", "yes")
     expect(visitor.page.locator(".counts [data-vote=yes] .number")).to_have_text(

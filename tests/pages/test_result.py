@@ -132,7 +132,7 @@ def test_the_picture_that_is_shared_is_of_exactly_these_figures(
     assert meta["twitter:card"] == "summary_large_image"
     assert (meta["og:image:width"], meta["og:image:height"]) == ("1200", "630")
     assert "141 voix pour" in meta["og:image:alt"]
-    picture = httpx.get(meta["og:image"])
+    picture = httpx.get(meta["og:image"], timeout=60)
     assert picture.headers["content-type"] == meta["og:image:type"] == "image/png"
     assert "immutable" in picture.headers["cache-control"]
     before = Head(page(stack, "?lang=fr&seq=100").text).meta

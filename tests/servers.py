@@ -73,6 +73,15 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def takes_connections(port: int) -> bool:
+    """Whether something listens on that loopback port."""
+    try:
+        socket.create_connection((HOST, port)).close()
+    except OSError:
+        return False
+    return True
+
+
 class Server:
     """One server process, which may be ended and started again on its data."""
 

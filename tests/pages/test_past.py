@@ -65,6 +65,7 @@ def test_the_past_is_found_by_its_words_and_the_address_names_them(
     visitor.sees("No roll call found", "#not-found")
     visitor.page.locator("#find").fill("")
     expect(visitor.page.locator("#past .card").nth(1)).to_be_visible()
+    expect(visitor.page.locator("#not-found")).to_be_hidden()
     assert "q=" not in visitor.page.url
 
 

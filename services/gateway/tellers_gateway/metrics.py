@@ -4,7 +4,6 @@ from prometheus_client import Counter, Gauge
 
 VIEWERS = Gauge("tellers_gateway_viewers", "Open feeds.", ["transport"])
 WEBSOCKETS = VIEWERS.labels("websocket")
-SENT = Counter("tellers_gateway_frames_total", "Frames written.", ["feed"])
 BEHIND = Counter(
     "tellers_gateway_behind_total", "Times a viewer fell behind and was conflated."
 )

@@ -20,7 +20,7 @@ from tellers_core.codec import LogName
 from tellers_runtime import keys
 from tests.bench.rivals.load import HERE, NICENESS, Place
 from tests.e2e.stack import Service, Stack, recorded
-from tests.servers import HOST, Server, free_port, wait_until
+from tests.servers import HOST, Server, free_port, takes_connections, wait_until
 
 WS = Path(__file__).parents[2] / "web" / "node_modules"
 NGINX_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
@@ -84,11 +84,7 @@ class HttpRival(Server):
         )
 
     def _answers(self) -> bool:
-        try:
-            socket.create_connection((HOST, self.port)).close()
-        except OSError:
-            return False
-        return True
+        return takes_connections(self.port)
 
     def start(self) -> None:
         super().start()

@@ -121,6 +121,14 @@ class Installation:
             self._process.kill()
             self._process.wait()
 
+    def takes_votes(self) -> bool:
+        """Whether ingest is ready, at this moment."""
+        try:
+            address = f"{self.running.ingest}/readyz"
+            return httpx.get(address, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
     def events(self) -> list[dict[str, object]]:
         """Every event of the General Assembly's log."""
         found: list[dict[str, object]] = []
@@ -233,6 +241,8 @@ def test_a_replay_through_killed_processes_loses_and_doubles_nothing(
     wait_until(lambda: len(installation.events()) == before + 179, 60, "all events")
     for name in ("ingest", "redis", "tally"):
         assert f"{name} ended (SIGKILL): starting it again" in installation.output
+    # A replay that was quicker than the kills leaves them to the next test.
+    wait_until(installation.takes_votes, 60, "ingest to be ready again")
 
 
 def test_a_replay_is_played_under_the_next_free_id(installation: Installation) -> None:

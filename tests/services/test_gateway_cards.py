@@ -21,11 +21,13 @@ from tellers_core.codec import Recorded
 from tellers_core.events import (
     Event,
     Imported,
+    Reveal,
     RollCallAnnulled,
     RollCallLocked,
     RollCallOpened,
     VoteRecorded,
 )
+from tellers_core.reveal import NOT_YET
 from tellers_core.roll_call import Close, decide, evolve
 from tellers_core.tally import Held, Tally, absorb, tally
 from tellers_gateway import cards, rasterize
@@ -123,6 +125,21 @@ class TestWhatItSays:
         said = lines(draw(told([ASSEMBLY], title="Draft"), EN))
         assert "Voting has not begun" in said
         assert not any(text.isdigit() for text in said)
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_one_of_which_nothing_is_told_has_no_number(
+        self, language: Language
+    ) -> None:
+        """A 0 there would be a figure that nobody voted."""
+        words, policy = Words(language), Reveal.NOTHING_UNTIL_CLOSE
+        roll = msgspec.structs.replace(ASSEMBLY, reveal=policy)
+        secret = told([roll, RollCallOpened()], held=Held(2, NOT_YET))
+        svg = draw(msgspec.structs.replace(secret, title="Election"), words)
+        said = lines(svg)[2:]
+        assert said[1:] == [words.say("phase.open"), words.say(f"held.{NOT_YET}")]
+        assert "<path" not in svg
+        shown = draw(msgspec.structs.replace(secret, withheld=None), words)
+        assert "<path" in shown
 
     def test_an_annulled_one_decides_nothing(self) -> None:
         annulled = told([ASSEMBLY, RollCallOpened(), RollCallAnnulled()])

@@ -48,6 +48,8 @@ def test_a_board_follows_a_vote_from_before_it_begins(
     assert visitor.overflow == (0, 0)
     assert visitor.cut_names == []
     assert "Adopted" in visitor.spoken
+    visitor.page.get_by_role("link", name="Every vote in full").first.click()
+    visitor.page.wait_for_url("**/v/ga/es-11-1?lang=en")
 
 
 def test_the_same_board_opened_during_and_after_the_vote(

@@ -102,9 +102,13 @@ function paintChanges() {
   paint();
 }
 
-/** Where the closed roll call is proven: its certificate, and who checks it. */
+/** Where the closed roll call is proven: its certificate, and who checks it. And the
+ * page about it: list, groups, time. */
 function linkProofs() {
   const [where, id] = [chamber, rollCall].map(encodeURIComponent);
+  for (const link of document.querySelectorAll(".in-full")) {
+    link.href = `/v/${where}/${id}?lang=${language.code}`;
+  }
   byId("certificate").href = `/v1/${where}/roll-calls/${id}/certificate`;
   byId("certificate").download = `${chamber}-${rollCall}.certificate.json`;
   byId("verify").href = `/verify?chamber=${where}&roll_call=${id}&lang=${language.code}`;

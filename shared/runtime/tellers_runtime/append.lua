@@ -37,13 +37,16 @@ local seq = tonumber(heart[1] or '0')
 
 local at = 6
 local guards = tonumber(ARGV[at])
-for i = 1, guards do
-  local field, expected = ARGV[at + 1], ARGV[at + 2]
-  at = at + 2
-  local actual = redis.call('HGET', roll_call, field) or ''
-  if actual ~= expected then return {'STALE', field, actual} end
+if guards > 0 then
+  local fields = {}
+  for i = 1, guards do fields[i] = ARGV[at + 2 * i - 1] end
+  local actual = redis.call('HMGET', roll_call, unpack(fields))
+  for i = 1, guards do
+    local found = actual[i] or ''
+    if found ~= ARGV[at + 2 * i] then return {'STALE', fields[i], found} end
+  end
 end
-at = at + 1
+at = at + 2 * guards + 1
 
 local tip = 0
 local info = redis.pcall('XINFO', 'STREAM', stream)
@@ -78,22 +81,24 @@ for i = 1, events do
 end
 at = at + 1
 
+local seq_text = string.format('%.0f', last)
+local version_text = string.format('%.0f', version)
+local sets = {}
+if events > 0 then
+  redis.call('HSET', meta, 'seq', seq_text)
+  sets = {'version', version_text, 'seq', seq_text}
+end
 local changes = tonumber(ARGV[at])
 for i = 1, changes do
   if ARGV[at + 2] == '' then
     redis.call('HDEL', roll_call, ARGV[at + 1])
   else
-    redis.call('HSET', roll_call, ARGV[at + 1], ARGV[at + 2])
+    sets[#sets + 1] = ARGV[at + 1]
+    sets[#sets + 1] = ARGV[at + 2]
   end
   at = at + 2
 end
-
-local seq_text = string.format('%.0f', last)
-local version_text = string.format('%.0f', version)
-if events > 0 then
-  redis.call('HSET', meta, 'seq', seq_text)
-  redis.call('HSET', roll_call, 'version', version_text, 'seq', seq_text)
-end
+if #sets > 0 then redis.call('HSET', roll_call, unpack(sets)) end
 
 local answer = ARGV[4] .. seq_text .. ',"version":' .. version_text .. ARGV[5]
 if fingerprint ~= '' then

@@ -25,6 +25,7 @@ from tellers_runtime import keys
 from tellers_runtime.archive.engine import migrate, open_engine
 from tellers_runtime.archive.reading import Position
 from tellers_runtime.log import Entry, LogReader, TallyChannel, connect
+from tellers_runtime.server import leave_the_program_alone
 from tellers_tally.lease import lead_when_ours
 from tellers_tally.projector import Projector
 from tellers_tally.rebuild import READ_AT_ONCE, Audit, project
@@ -211,6 +212,7 @@ def run(most: int = EVENTS) -> None:
     """Print the tables. `most`: the longest log of the last one."""
     _flat(most)
     log = entries(EVENTS)
+    leave_the_program_alone()  # as in the service; here that is the log, too
     few = log[:EVENTSOURCED]
     library = Eventsourced(few)
     compared = _seconds(library.replay, few), _seconds(_core, few)

@@ -76,7 +76,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    _leave_the_program_alone()
+    leave_the_program_alone()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(work()) for work in background]
         serving = group.create_task(_serve(server, sock))
@@ -114,7 +114,7 @@ def configuration(
     )
 
 
-def _leave_the_program_alone() -> None:
+def leave_the_program_alone() -> None:
     """Have the collector never again look through what was loaded until now: it is here
     to stay, and to look through it took an eighth of a vote's time."""
     gc.collect()

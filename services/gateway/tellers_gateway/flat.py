@@ -4,12 +4,12 @@ The columns are a promise: their names and order never change, new ones come at 
 end. What is not known is left out (JSON, XML) or empty (CSV), never 0.
 """
 
-from tellers_core.events import Counts, Reveal
+from tellers_core.events import Counts
 from tellers_core.roll_call import Phase
 from tellers_core.tally import ENDED, Tally
 from tellers_gateway.detail import Detail
 from tellers_gateway.tabular import Cell
-from tellers_gateway.words import Words, rule_words
+from tellers_gateway.words import Words, is_blank, rule_words
 
 COLUMNS = (
     "vote_id",
@@ -79,8 +79,7 @@ def flat_row(tally: Tally, full: Detail, words: Words) -> dict[str, Cell]:
     phase, verdict = tally.phase, tally.verdict
     annulled = phase is Phase.ANNULLED
     begun = phase is not Phase.SCHEDULED
-    # Of a roll call of which nothing is told, a 0 would be a figure nobody voted.
-    told = begun and tally.withheld is not Reveal.NOTHING_UNTIL_CLOSE
+    told = begun and not is_blank(tally)
     known = _figures(tally.counts) if told else {}
     ended = phase in ENDED
     values: dict[str, Cell] = {

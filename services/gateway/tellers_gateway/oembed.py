@@ -13,14 +13,13 @@ from xml.sax.saxutils import escape as escape_xml
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
-from tellers_core.events import Reveal
 from tellers_core.tally import Tally
 from tellers_gateway import cards
 from tellers_gateway.reads import CACHE, find
 from tellers_gateway.share_card import HEIGHT as CARD_HEIGHT
 from tellers_gateway.share_card import WIDTH as CARD_WIDTH
 from tellers_gateway.state import hub_of
-from tellers_gateway.words import LANGUAGES, Language, Words
+from tellers_gateway.words import LANGUAGES, Language, Words, is_blank
 from tellers_runtime.problems import HttpProblem
 
 router = APIRouter(tags=["embeds"])
@@ -113,7 +112,7 @@ def in_words(tally: Tally, words: Words) -> str:
         words.say("abstentions", n=counts.abstain),
     ]
     key = f"status.{tally.verdict.status}" if ended else f"phase.{tally.phase}"
-    if tally.withheld is Reveal.NOTHING_UNTIL_CLOSE:
+    if is_blank(tally):
         return f"{tally.title}. {words.say(key)}"
     said = words.say(
         "moment.closed",

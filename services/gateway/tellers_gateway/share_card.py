@@ -13,13 +13,12 @@ from xml.sax.saxutils import escape, quoteattr
 
 from babel.dates import format_date
 
-from tellers_core.events import Reveal
 from tellers_core.reveal import NOT_YET
 from tellers_core.roll_call import Phase
 from tellers_core.tally import ENDED, SETTLED, Tally
 from tellers_gateway.lettering import Letters, Weight
 from tellers_gateway.tabular import in_xml
-from tellers_gateway.words import Words, headline, rule_words
+from tellers_gateway.words import Words, headline, is_blank, rule_words
 
 WIDTH, HEIGHT, EDGE = 1200, 630, 60
 ROOM = WIDTH - 2 * EDGE
@@ -112,7 +111,7 @@ def draw(tally: Tally, words: Words) -> str:
     _title(drawing, tally, TITLE_FROM + shift)
     _verdict(drawing, tally, words)
     # Where nothing is known yet, or nothing is told, nothing is 0.
-    if tally.phase is not Phase.SCHEDULED and not _blank(tally):
+    if tally.phase is not Phase.SCHEDULED and not is_blank(tally):
         _bar(drawing, tally)
         _numbers(drawing, tally, words)
     said = in_xml(f"{tally.title}. {_state(tally, words)}")
@@ -173,10 +172,6 @@ def _held(tally: Tally) -> bool:
     return tally.held is not None and tally.phase not in ENDED
 
 
-def _blank(tally: Tally) -> bool:
-    return tally.withheld is Reveal.NOTHING_UNTIL_CLOSE
-
-
 def _state(tally: Tally, words: Words) -> str:
     """What the figures are, and of when: live, held, or final."""
     phase = words.say(f"phase.{tally.phase}")
@@ -217,18 +212,16 @@ def _reads_right_to_left(text: str) -> bool:
 
 
 def _verdict(drawing: _Drawing, tally: Tally, words: Words) -> None:
-    blank = _blank(tally)
-    told = words.say(f"phase.{tally.phase}") if blank else headline(tally, words)
-    drawing.text(told, EDGE, HEADLINE_AT, BIG, "Bold")
-    more = _fitting(_qualifiers(tally, words), ROOM / SMALL)
-    drawing.text(more, EDGE, QUALIFIER_AT, SMALL, fill=SOFT)
+    drawing.text(headline(tally, words), EDGE, HEADLINE_AT, BIG, "Bold")
+    told = _fitting(_qualifiers(tally, words), ROOM / SMALL)
+    drawing.text(told, EDGE, QUALIFIER_AT, SMALL, fill=SOFT)
 
 
 def _qualifiers(tally: Tally, words: Words) -> Iterable[str]:
     """What must be said with the headline, the fullest wording first."""
     counts, verdict = tally.counts, tally.verdict
     rule = rule_words(words, verdict.rule)
-    if _blank(tally):
+    if is_blank(tally):
         yield words.say(f"held.{NOT_YET}")
         return
     if tally.imported:  # what was required then its source does not say

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from babel import Locale
 
+from tellers_core.events import Reveal
 from tellers_core.majority import Rule
 from tellers_core.roll_call import Phase
 from tellers_core.tally import Tally
@@ -68,9 +69,18 @@ def rule_words(words: Words, rule: Rule) -> str:
 _LOCKED = {"clinched": "status.carried", "unreachable": "status.not_carried"}
 
 
+def is_blank(tally: Tally) -> bool:
+    """Whether nothing of it is told before it is closed: its figures are there and are
+    none, and a 0 would be a vote that nobody cast. As web/verdict.js has it."""
+    return tally.withheld is Reveal.NOTHING_UNTIL_CLOSE
+
+
 def headline(tally: Tally, words: Words) -> str:
-    """Where the vote stands, in a word or two; as web/verdict.js says it."""
+    """Where the vote stands, in a word or two, as web/verdict.js says it; its phase
+    instead of a dash where nothing is told."""
     phase, status = tally.phase, tally.verdict.status
+    if is_blank(tally):
+        return words.say(f"phase.{phase}")
     if phase is Phase.SCHEDULED:
         return words.say("status.scheduled")
     if phase is Phase.LOCKED and status in _LOCKED:

@@ -102,9 +102,9 @@ function paintChanges() {
   paint();
 }
 
-/** Where the closed roll call is proven: its certificate, and who checks it. And the
- * page about it: list, groups, time. */
-function linkProofs() {
+/** The page about the roll call (list, groups, time), and where it is proven when it is
+ * closed: its certificate, and who checks it. */
+function linkPages() {
   const [where, id] = [chamber, rollCall].map(encodeURIComponent);
   for (const link of document.querySelectorAll(".in-full")) {
     link.href = `/v/${where}/${id}?lang=${language.code}`;
@@ -213,5 +213,5 @@ byId("progress").append(progress.root, numbers.get("barred"));
 document.querySelector(".sample").append(chip("yes"));
 new ResizeObserver(() => fitRail(true)).observe(byId("board"));
 offerLanguages(byId("languages"), language.code);
-linkProofs();
+linkPages();
 begin();

@@ -149,11 +149,25 @@ async def test_bad_headers_are_named(
     assert await at.length() == 2
 
 
-async def test_a_header_sent_twice_is_refused(clerk: Clerk) -> None:
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("Idempotency-Key", "a", "b"),
+        ("If-Match", '"2"', '"2"'),
+        ("Content-Type", JSON, CSV),
+        ("Content-Encoding", "identity", "gzip"),
+    ],
+)
+async def test_a_header_sent_twice_is_refused(
+    at: Hall, clerk: Clerk, name: str, first: str, second: str
+) -> None:
     await clerk.open()
-    headers = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
-    response = await clerk.vote("FRA", "yes", headers=headers)
+    response = await clerk.send(
+        "PUT", FRA, content=b'{"vote":"yes"}', headers=[(name, first), (name, second)]
+    )
     assert refusal(response) == (400, "bad_request")
+    assert name in response.json()["detail"]
+    assert await at.length() == 2
 
 
 @pytest.mark.parametrize(

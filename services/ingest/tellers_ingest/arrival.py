@@ -11,7 +11,7 @@ from tellers_ingest import headers
 from tellers_ingest.answers import stored
 from tellers_ingest.auth import address_of
 from tellers_ingest.cache import Place
-from tellers_ingest.handler import Asked, Recorder, Sender
+from tellers_ingest.handler import Asked, Idempotency, Recorder, Sender
 from tellers_runtime.log import LogWriter
 from tellers_runtime.problems import HttpProblem
 from tellers_runtime.tokens import Token
@@ -30,6 +30,13 @@ class Arrival(NamedTuple):
     token: Token
     chamber: str
     body: bytes
+    sent: headers.Sent
+
+    def idempotency(self) -> Idempotency | None:
+        """What makes it safe to repeat, if it has that. Raises HttpProblem."""
+        return headers.idempotency(
+            self.request.scope, self.sent, self.chamber, self.body
+        )
 
     async def answer(
         self, roll_call: str, command: Command, version: int | None = None
@@ -41,10 +48,8 @@ class Arrival(NamedTuple):
             Place(self.chamber, roll_call),
             command,
             Sender(token.id, token.name, address_of(self.request)),
-            headers.idempotency(self.request, self.chamber, self.body),
-            version
-            if (sent := headers.if_match(self.request.headers)) is None
-            else sent,
+            self.idempotency(),
+            version if (seen := headers.if_match(self.sent)) is None else seen,
         )
         status, body, replayed = await recorder.record(asked)
         extra = {"Idempotency-Replayed": "true"} if replayed else None
@@ -52,7 +57,7 @@ class Arrival(NamedTuple):
 
     async def recalled(self) -> Response | None:
         """The answer that was given to the request's Idempotency-Key, if it was."""
-        asked = headers.idempotency(self.request, self.chamber, self.body)
+        asked = self.idempotency()
         if asked is None:
             return None
         writer = LogWriter(self.request.state.redis)
@@ -77,16 +82,17 @@ async def arrive(
     """
     if chamber not in request.state.chambers:
         raise UnknownChamber(f"there is no chamber {chamber[:40]!r} here")
+    sent = headers.Sent(request.scope["headers"])
+    if sent.only("Content-Encoding") not in (None, "identity"):
+        raise _unsupported("Content-Encoding: send the body as it is")
     body = await _body(request, most)
-    sent, allowed = headers.media_type(request.headers), media_types or (JSON,)
-    if body and sent and sent not in allowed:
+    media_type, allowed = sent.media_type(), media_types or (JSON,)
+    if body and media_type and media_type not in allowed:
         raise _unsupported(f"Content-Type: allowed: {', '.join(allowed)}")
-    return Arrival(request, token, chamber, body)
+    return Arrival(request, token, chamber, body, sent)
 
 
 async def _body(request: Request, most: int) -> bytes:
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise _unsupported("Content-Encoding: send the body as it is")
     body, more = b"", True
     while more:
         message = await request.receive()

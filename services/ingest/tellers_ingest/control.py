@@ -19,7 +19,6 @@ from redis.asyncio import Redis
 from tellers_core.codec import LogName
 from tellers_core.errors import UnknownChamber
 from tellers_core.publication import Publication
-from tellers_ingest import headers
 from tellers_ingest.arrival import JSON, Arrival, arrive
 from tellers_ingest.auth import Presiding, Recording, address_of
 from tellers_ingest.handler import IdempotencyConflict
@@ -100,7 +99,7 @@ async def delay(request: Request, token: Presiding, chamber: ChamberId) -> Respo
 async def _say(arrival: Arrival, log: LogName, change: Change) -> Response:
     request, token = arrival.request, arrival.token
     setting = _settings(request).publish_delay_seconds
-    idempotency = headers.idempotency(request, log.chamber, arrival.body)
+    idempotency = arrival.idempotency()
     desk = PublicationDesk(_redis(request, log.chamber))
     said = await desk.say(
         log,

@@ -25,7 +25,7 @@ from tellers_core.former import member
 from tellers_core.members import chamber_of
 from tellers_core.past import PastRollCall, Taken, roll_of, take
 from tellers_core.roll_call import RollCall, Schedule, decide
-from tellers_ingest import headers, metrics, models
+from tellers_ingest import metrics, models
 from tellers_ingest.answers import ImportAnswer, RecordedLine
 from tellers_ingest.arrival import arrive
 from tellers_ingest.auth import Presiding, address_of
@@ -275,8 +275,7 @@ def _is_day(text: str) -> bool:
 async def imports(request: Request, token: Presiding, chamber: ChamberId) -> Response:
     """Record whole roll calls of the past, one JSON object a line."""
     arrival = await arrive(request, token, chamber, LINES, most=MAX_BODY_BYTES)
-    key = headers.idempotency(request, chamber, arrival.body)
-    lines = read(chamber, arrival.body, key)
+    lines = read(chamber, arrival.body, arrival.idempotency())
     importer: Importer = request.state.importer
     sender = Sender(token.id, token.name, address_of(request))
     found: list[tuple[RecordedLine, bool]] = []

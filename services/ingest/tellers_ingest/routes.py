@@ -34,7 +34,6 @@ from tellers_ingest.auth import Presiding, Recording, address_of
 from tellers_ingest.cache import Place
 from tellers_ingest.direct import CommandRoute
 from tellers_ingest.handler import Recorder
-from tellers_ingest.headers import media_type
 from tellers_ingest.models import (
     DELEGATION,
     ApprovalBody,
@@ -218,7 +217,7 @@ async def cast_votes(
     request: Request, token: Recording, chamber: ChamberId, roll_call: RollCallId
 ) -> Response:
     arrival = await arrive(request, token, chamber, *batch.READERS, most=MAX_BODY_BYTES)
-    votes, problems = batch.read(media_type(request.headers) or JSON, arrival.body)
+    votes, problems = batch.read(arrival.sent.media_type() or JSON, arrival.body)
     if problems:
         recorder: Recorder = request.state.recorder
         more = await recorder.faults(Place(chamber, roll_call), votes)

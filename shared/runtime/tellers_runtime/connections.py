@@ -19,8 +19,12 @@ import httptools
 import msgspec
 from prometheus_client import Counter as Metric
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
+from tellers_runtime.answering import Whole
 from tellers_runtime.problems import MEDIA_TYPE, HttpProblem
 
 HEAD_BYTES = 32_768
@@ -144,7 +148,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._sockets = sockets
         self._leave: Callable[[], None] = _nobody
         self._deadline: asyncio.TimerHandle | None = None
-        self._is_head = True
+        self._is_head = self._is_coming = True
         self._head_bytes = 0
         self._is_refused = False
 
@@ -169,19 +173,20 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._is_refused:
             return
         if self.cycle is None or self.cycle.response_complete:
-            self._await_request()
+            self._is_coming = True
         if self._is_head:
             self._head_bytes += len(data)
         super().data_received(data)
+        if self._is_coming:  # most requests are there at once, and need no timer
+            self._await_request()
         too_long = self._is_head and self._head_bytes > HEAD_BYTES
         if too_long and not self.transport.is_closing():
             self._turn_away(_http_problem(431, f"at most {HEAD_BYTES} bytes"))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_head = True
+        self._is_head = self._is_coming = True
         self._head_bytes = 0
-        self._await_request()
 
     def on_headers_complete(self) -> None:
         self._is_head = False
@@ -190,6 +195,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._request_is_here()
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, Whole(app, cycle))  # type: ignore[arg-type]
 
     def _should_upgrade_to_ws(self) -> bool:
         return self._sockets is not None
@@ -223,6 +231,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._deadline = self.loop.call_later(seconds, self._too_late)
 
     def _request_is_here(self) -> None:
+        self._is_coming = False
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

@@ -258,7 +258,11 @@ class _Run:
         tallies: list[Tally] = []
         newest: set[str] = set()
         for entry in entries:
-            change = await self._absorb(entry)
+            try:
+                change = self._projector.take(entry)
+            except Forgotten as forgotten:
+                await self._recall(forgotten.roll_call, entry.seq - 1)
+                change = self._projector.take(entry)
             changes.append(change)
             if every or change.milestone:
                 tallies += self._tallies(change.touched)
@@ -269,13 +273,6 @@ class _Run:
         tallies += self._tallies(newest)
         # In the log's order: a roll call's newest may be before another's milestone.
         return changes, sorted(tallies, key=lambda tally: tally.seq)
-
-    async def _absorb(self, entry: Entry) -> Change:
-        try:
-            return self._projector.take(entry)
-        except Forgotten as forgotten:
-            await self._recall(forgotten.roll_call, entry.seq - 1)
-            return self._projector.take(entry)
 
     def _tallies(self, roll_calls: Iterable[str]) -> list[Tally]:
         return [self._projector.tally(name, self._epoch) for name in roll_calls]

@@ -108,7 +108,7 @@ def _correlates_of_war() -> Mapping[str, str]:
     return {row["cow"]: row["iso3"] for row in rows("cow-codes.csv")}
 
 
-def _on(code: str | None, day: str) -> str | None:
+def _on(code: str, day: str) -> str:
     # Two memberships had this name, and never at once.
     if code == "YUG" and day > memberships()["YUG"].until:
         return "SRB"
@@ -120,14 +120,16 @@ def by_cow(number: str, day: str) -> str | None:
 
     Taiwan (713) is the seat of China, which the Republic of China held until 1971.
     """
-    return _on(_correlates_of_war().get(number), day)
+    code = _correlates_of_war().get(number)
+    return None if code is None else _on(code, day)
 
 
 @lru_cache(maxsize=4096)
-def _meant(code: str, name: str) -> tuple[str | None, str | None]:
-    """Whom code and name mean, whatever the day."""
+def _meant(code: str, name: str) -> tuple[str, ...]:
+    """Whom code and name mean, whatever the day: one member, two, or nobody."""
     coded = code if member(code) is not None else _former_codes().get(code)
-    return coded, code_of(name) if name else None
+    named = code_of(name) if name else None
+    return tuple(dict.fromkeys(one for one in (coded, named) if one is not None))
 
 
 def delegation_on(code: str, name: str, day: str) -> str:
@@ -137,14 +139,16 @@ def delegation_on(code: str, name: str, day: str) -> str:
     one that was a member on that day: CZE beside CZECHOSLOVAKIA is CSK in 1980.
     Raises ValueError when neither is known or both could be meant.
     """
-    coded, named = (_on(one, day) for one in _meant(code, name))
-    found = {one for one in (coded, named) if one is not None}
-    if not found:
+    meant = _meant(code, name)
+    if not meant:
         raise ValueError(f"{code} {name}".strip() + " is no member, past or present")
+    if len(meant) == 1:
+        return _on(meant[0], day)
+    found = {_on(one, day) for one in meant}
     if len(found) > 1:
         found = {one for one in found if memberships()[one].includes(day)}
-        if len(found) != 1:
-            raise ValueError(f"{code} is not {name}, which is {named}")
+    if len(found) != 1:
+        raise ValueError(f"{code} is not {name}, which is {_on(meant[1], day)}")
     return found.pop()
 
 

@@ -84,6 +84,21 @@ def test_every_format_is_public_cacheable_and_has_its_own_validator(
         assert etag not in others
 
 
+def test_each_is_documented_as_what_it_is(http: httpx.Client) -> None:
+    paths = http.get("/openapi.json").json()["paths"]
+    beneath = "/v1/{chamber}/roll-calls/{roll_call}/"
+    values = {"other": B, "delegation": "FRA"}
+    seen = set()
+    for path in paths:
+        if path.startswith(beneath) and "proof" not in path and "cert" not in path:
+            (documented,) = paths[path]["get"]["responses"]["200"]["content"]
+            name = path.removeprefix(beneath).format(**values)
+            answered = http.get(f"{HERE}/{name}").headers["content-type"]
+            assert answered.partition(";")[0] == documented, name
+            seen.add(documented)
+    assert {"text/csv", "application/xml", "image/png", "application/json"} < seen
+
+
 @pytest.mark.parametrize("name", [name for name, _ in FORMATS])
 def test_what_is_not_there_is_a_problem_that_says_so(
     http: httpx.Client, name: str

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from tellers_core.tally import Tally
 from tellers_gateway.once import Once
-from tellers_gateway.reads import answer, etag_of, find_as_of
+from tellers_gateway.reads import answer, etag_of, find_as_of, of_type
 from tellers_gateway.resume import MAX_SEQ
 from tellers_gateway.share_card import HEIGHT, WIDTH, draw
 from tellers_gateway.state import HubDep
@@ -143,13 +143,13 @@ async def _wanted(
 WantedDep = Annotated[Wanted, Depends(_wanted)]
 
 
-@router.get("/card.svg", summary="The share card, SVG")
+@router.get("/card.svg", summary="The share card, SVG", response_class=of_type(SVG))
 async def card_svg(wanted: WantedDep) -> Response:
     """1200x630. Text stays text, set in Noto Sans where the reader has it."""
     return wanted.answer(wanted.svg.encode(), SVG, "svg")
 
 
-@router.get("/card.png", summary="The share card, PNG")
+@router.get("/card.png", summary="The share card, PNG", response_class=of_type(PNG))
 async def card_png(
     request: Request,
     wanted: WantedDep,

@@ -30,7 +30,14 @@ from tellers_gateway.flat import (
 from tellers_gateway.groups import groups
 from tellers_gateway.hub import Hub
 from tellers_gateway.moments import Moment, moments
-from tellers_gateway.reads import AsOf, answer, etag_of, find, find_as_of
+from tellers_gateway.reads import (
+    AsOf,
+    answer,
+    etag_of,
+    find,
+    find_as_of,
+    of_type,
+)
 from tellers_gateway.research import (
     ABOUT_COLUMNS,
     CHANGE_COLUMNS,
@@ -208,13 +215,17 @@ async def flat_json(asked: AskedDep) -> Response:
     return asked.answer(_json([_known(asked.row)]), JSON, "-flat")
 
 
-@router.get("/flat.csv", summary="The tally as one flat row, CSV")
+@router.get(
+    "/flat.csv", summary="The tally as one flat row, CSV", response_class=of_type(CSV)
+)
 async def flat_csv(asked: AskedDep) -> Response:
     """A header and one row; what is not known is empty."""
     return asked.answer(to_csv(COLUMNS, _values([asked.row])), CSV, "-flat-csv")
 
 
-@router.get("/flat.xml", summary="The tally as one flat row, XML")
+@router.get(
+    "/flat.xml", summary="The tally as one flat row, XML", response_class=of_type(XML)
+)
 async def flat_xml(asked: AskedDep) -> Response:
     """`<rows><row>...`; what is not known is left out."""
     return asked.answer(to_xml(COLUMNS, _values([asked.row])), XML, "-flat-xml")
@@ -227,14 +238,18 @@ async def members_json(asked: AskedDep) -> Response:
     return asked.answer(_json([_known(row) for row in rows]), JSON, "-members")
 
 
-@router.get("/members.csv", summary="The members as flat rows, CSV")
+@router.get(
+    "/members.csv", summary="The members as flat rows, CSV", response_class=of_type(CSV)
+)
 async def members_csv(asked: AskedDep) -> Response:
     """A header and a row a member; what is not known is empty."""
     rows = _values(asked.members)
     return asked.answer(to_csv(MEMBER_COLUMNS, rows), CSV, "-members-csv")
 
 
-@router.get("/members.xml", summary="The members as flat rows, XML")
+@router.get(
+    "/members.xml", summary="The members as flat rows, XML", response_class=of_type(XML)
+)
 async def members_xml(asked: AskedDep) -> Response:
     """`<rows><row>...`; what is not known is left out."""
     rows = _values(asked.members)
@@ -247,7 +262,9 @@ async def votes_json(asked: AskedDep) -> Response:
     return asked.answer(_json([_known(row) for row in asked.rows]), JSON, "-votes")
 
 
-@router.get("/votes.csv", summary="One row a delegation, CSV")
+@router.get(
+    "/votes.csv", summary="One row a delegation, CSV", response_class=of_type(CSV)
+)
 async def votes_csv(
     asked: AskedDep,
     bom: Annotated[
@@ -261,28 +278,42 @@ async def votes_csv(
     )
 
 
-@router.get("/changes.csv", summary="Everything that happened, CSV")
+@router.get(
+    "/changes.csv", summary="Everything that happened, CSV", response_class=of_type(CSV)
+)
 async def changes_csv(asked: AskedDep) -> Response:
     """A row an event, oldest first: who went from which answer to which."""
     rows = change_rows(asked.history, asked.words)
     return asked.answer(to_csv(CHANGE_COLUMNS, rows), CSV, "-changes-csv")
 
 
-@router.get("/chart.csv", summary="Label, number and colour for a chart, CSV")
+@router.get(
+    "/chart.csv",
+    summary="Label, number and colour for a chart, CSV",
+    response_class=of_type(CSV),
+)
 async def chart_csv(asked: AskedDep) -> Response:
     """Yes, no, abstain, not recorded, always in this order."""
     rows = chart_rows(asked.tally, asked.words)
     return asked.answer(to_csv(CHART_COLUMNS, rows), CSV, "-chart-csv")
 
 
-@router.get("/voeten.csv", summary="As the UN voting data of E. Voeten, CSV")
+@router.get(
+    "/voeten.csv",
+    summary="As the UN voting data of E. Voeten, CSV",
+    response_class=of_type(CSV),
+)
 async def voeten_csv(asked: AskedDep) -> Response:
     """1 yes, 2 abstain, 3 no, 8 absent; empty while the answer may still come."""
     rows = voeten_rows(asked.tally, asked.full)
     return asked.answer(to_csv(VOETEN_COLUMNS, rows), CSV, "-voeten-csv")
 
 
-@router.get("/votes.xlsx", summary="Totals and votes as a workbook")
+@router.get(
+    "/votes.xlsx",
+    summary="Totals and votes as a workbook",
+    response_class=of_type(XLSX),
+)
 async def votes_xlsx(asked: AskedDep) -> Response:
     """Sheets `totals`, `votes`, `changes` and `about`; right to left in Arabic."""
     right_to_left = asked.words.right_to_left
@@ -349,7 +380,9 @@ async def moments_json(asked: AskedDep) -> Response:
     return asked.answer(body, JSON, "-moments")
 
 
-@router.get("/moments.atom", summary="The moments as an Atom feed")
+@router.get(
+    "/moments.atom", summary="The moments as an Atom feed", response_class=of_type(ATOM)
+)
 async def moments_atom(request: Request, asked: AskedDep) -> Response:
     """Newest first."""
     told = asked.moments
@@ -357,7 +390,11 @@ async def moments_atom(request: Request, asked: AskedDep) -> Response:
     return asked.answer(body, ATOM, "-atom")
 
 
-@router.get("/moments.jsonld", summary="The moments as a schema.org LiveBlogPosting")
+@router.get(
+    "/moments.jsonld",
+    summary="The moments as a schema.org LiveBlogPosting",
+    response_class=of_type(JSON_LD),
+)
 async def moments_jsonld(asked: AskedDep) -> Response:
     """`liveBlogUpdate` has an item a moment, ready for a live blog of one's own."""
     told = asked.moments

@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 
 from tellers_gateway.bundle import self_contained
 from tellers_gateway.pages import HEADERS, WEB
+from tellers_gateway.reads import of_type
 from tellers_gateway.words import LANGUAGES
 
 router = APIRouter(prefix="/graphics", tags=["graphics"])
@@ -26,12 +27,6 @@ OGRAF_KINDS = {
 }
 LAYOUTS = ("lower-third", "full", "members", "result", "ticker", "bug")
 OGRAF_SCHEMA = "https://ograf.ebu.io/v1/specification/json-schemas/graphics/schema.json"
-
-
-class ZipResponse(Response):
-    """An archive; what the OpenAPI document says of it."""
-
-    media_type = ZIP
 
 
 Id = Annotated[str, Query(pattern="^[a-z0-9][a-z0-9.-]{0,63}$")]
@@ -87,7 +82,7 @@ async def overlay(settings: SettingsDep) -> Response:
 @router.get(
     "/ograf.zip",
     summary="The overlay as an OGraf v1 package",
-    response_class=ZipResponse,
+    response_class=of_type(ZIP),
 )
 async def ograf(settings: SettingsDep) -> Response:
     """Two manifests, their modules, and the page they show."""
@@ -108,7 +103,7 @@ async def ograf(settings: SettingsDep) -> Response:
 @router.get(
     "/casparcg.zip",
     summary="The overlay as a CasparCG template",
-    response_class=ZipResponse,
+    response_class=of_type(ZIP),
 )
 async def casparcg(settings: SettingsDep) -> Response:
     """`CG 1-20 ADD 1 "tellers/overlay" 1 "{...}"`."""
@@ -121,7 +116,7 @@ async def casparcg(settings: SettingsDep) -> Response:
 @router.get(
     "/spx.zip",
     summary="The overlay as an SPX template",
-    response_class=ZipResponse,
+    response_class=of_type(ZIP),
 )
 async def spx(settings: SettingsDep) -> Response:
     """Fields f0 vote, f1 title, f2 yes, f3 no, f4 abstain, f5 layout, f6 lang,

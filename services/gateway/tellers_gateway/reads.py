@@ -40,6 +40,11 @@ def answer(
     return Response(body, headers=headers, media_type=media_type)
 
 
+def of_type(media_type: str) -> type[Response]:
+    """The class of answers of that media type: what OpenAPI documents of a route."""
+    return type("Response", (Response,), {"media_type": media_type})
+
+
 def _matches(etag: str, if_none_match: str) -> bool:
     tags = (tag.strip().removeprefix("W/") for tag in if_none_match.split(","))
     return any(tag in (etag, "*") for tag in tags)

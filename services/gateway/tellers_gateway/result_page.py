@@ -13,7 +13,8 @@ from fastapi import APIRouter, Query, Request, Response
 from tellers_core.errors import CorruptHistory
 from tellers_core.tally import Tally
 from tellers_gateway import cards
-from tellers_gateway.derived import ATOM, history_of
+from tellers_gateway.asked import history_of
+from tellers_gateway.derived import ATOM
 from tellers_gateway.detail import Detail, detail
 from tellers_gateway.oembed import in_words
 from tellers_gateway.pages import HEADERS, WEB

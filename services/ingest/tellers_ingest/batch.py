@@ -12,6 +12,7 @@ from tellers_ingest.models import (
     MAX_FAULTS,
     Body,
     VoteEntry,
+    VotesBody,
     faults,
     parse,
 )
@@ -47,6 +48,18 @@ class _Found:
 
 
 def _from_json(body: bytes) -> Batch:
+    try:
+        entries = VotesBody.model_validate_json(body).votes
+    except ValidationError:
+        return _one_by_one(body)
+    found = _Found()
+    for number, entry in enumerate(entries):
+        found.take(f"/votes/{number}", entry)
+    return found.batch()
+
+
+def _one_by_one(body: bytes) -> Batch:
+    """The same, four times as slow: what is good, and each that is not."""
     found = _Found()
     for number, item in enumerate(parse(_Envelope, body).votes):
         try:

@@ -26,6 +26,7 @@ from tellers_core.events import Figures, Reveal, RollCallScheduled, Vote
 from tellers_core.majority import NAMED, Fraction, Rule, majority
 from tellers_core.members import Chamber
 from tellers_core.publication import MAX_DELAY_SECONDS
+from tellers_core.recorded import MAX_ROWS
 from tellers_runtime.problems import HttpProblem, pointer
 
 # No body of ours has so many faults; who sends more is not helped by a longer list.
@@ -204,7 +205,7 @@ class VoteEntry(Body):
 class VotesBody(Body):
     """A batch: all of it is recorded, or nothing."""
 
-    votes: list[VoteEntry]
+    votes: list[VoteEntry] = Field(max_length=MAX_ROWS)
 
 
 class IntentionBody(Body):

@@ -1,28 +1,21 @@
 // The clerk's desk: keys in, entries queued, everything painted from roll call and queue.
 
 import { command, dropToken, keepToken, request, token } from "./api.js";
+import { desk, nameOf, roll, said, state, word } from "./desk.js";
 import { actionOf, LETTERS } from "./keys.js";
+import { help, toggleCall, toggleFreeze } from "./lifecycle.js";
 import * as calls from "./order.js";
-import { ask, byId, lamp, make, makeGrid, paintTile, ring, say } from "./paint.js";
-import { Publication, standing } from "./publication.js";
+import { byId, lamp, make, makeGrid, say } from "./paint.js";
+import { Publication } from "./publication.js";
 import * as lines from "./queue.js";
-import { codesByName, dryRun, read, totals } from "./record.js";
+import { paint, paintClock, paintPublic } from "./screen.js";
 import { find, indexed, preselected } from "./search.js";
 import { Sender } from "./sender.js";
-import { askApproval, askIntention, askRule, RULES } from "./steps.js";
+import { RULES } from "./steps.js";
 
 const REVEALS = ["live", "totals_only", "names_after_close", "nothing_until_close"];
 const POLL_MS = 2000;
 const CHOICE = "tellers.keys";
-// A step's dialog has become another one, which stays open.
-const STAYS = Symbol("stays");
-const desk = { sender: null, members: [], byCode: new Map(), current: null, call: null, past: [], found: [], at: -1, publication: null };
-const words = (await (await fetch("/console/web/words.json")).json()).en;
-const word = (name, filled = {}) => words[name].replace(/\{(\w+)\}/gu, (_, key) => filled[key] ?? "");
-const roll = () => desk.sender.roll;
-const nameOf = (code) => desk.byCode.get(code)?.name ?? code;
-const said = (vote) => word(vote ?? "none");
-const state = (name) => (document.documentElement.dataset.state = name);
 
 function show(id) {
   for (const part of ["token-form", "schedule-form", "desk"]) byId(part).hidden = part !== id;
@@ -134,19 +127,6 @@ function undoBatch(batch) {
   byId("echo").textContent = word("undone", { n: batch.length });
 }
 
-async function toggleFreeze() {
-  const { publication } = desk;
-  if (!publication.frozen) {
-    const answer = await publication.say("freeze");
-    return say(byId("trouble"), answer?.status === 200 ? null : (answer?.detail ?? word("networkDown")));
-  }
-  const { filled } = standing(publication.seen);
-  ask(word("releaseTitle"), [paragraph(word("releaseAsk", { behind: Number.isFinite(filled.behind) ? filled.behind : "?" }))], word("releaseTitle"), async () => {
-    const answer = await publication.say("release");
-    return answer?.status === 200 ? null : (answer?.detail ?? word("networkDown"));
-  });
-}
-
 function echo(code, vote) {
   byId("echo").dataset.vote = vote ?? "none";
   byId("echo").replaceChildren(lampText(vote), ` ${nameOf(code)}: ${said(vote)}`);
@@ -154,14 +134,6 @@ function echo(code, vote) {
 }
 
 const lampText = (vote) => lamp(vote ?? "none").textContent;
-
-function toggleCall() {
-  const { entitled, called_from: start, votes } = roll();
-  desk.call = desk.call ? null : calls.resumeCall(calls.callOrder(entitled, start), votes);
-  desk.current = desk.call && calls.called(desk.call);
-  paint();
-  (desk.call ? byId("now") : byId("search")).focus();
-}
 
 function walk(action) {
   const codes = desk.members.map((member) => member.code);
@@ -176,7 +148,7 @@ function act(action) {
   else if (action === "clear") record(null);
   else if (action === "skip" && desk.current) moveOn(true), paint();
   else if (action === "undo") undo();
-  else if (action === "help") ask(word("helpTitle"), [make("p", { textContent: word("helpText") })], word("close"), () => null);
+  else if (action === "help") help();
   else if (action === "search") byId("search").focus();
   else if (action === "freeze") toggleFreeze();
   else if (action === "call" && roll().phase === "open") toggleCall();
@@ -216,202 +188,6 @@ function typed(event) {
     event.preventDefault();
     choose(desk.found[desk.at].code);
   } else if (event.key === "Escape") byId("now").focus();
-}
-
-async function go(step, body) {
-  const answer = await command(`${desk.sender.path}/${step}`, body);
-  await desk.sender.reload();
-  if (answer === null) return word("networkDown");
-  if (answer.code === "second_person" && !body?.approval) {
-    askApproval(word, desk.sender.path, step, () => desk.sender.reload());
-    return STAYS;
-  }
-  if (answer.code === "announced_mismatch") {
-    return word("mismatch", { announced: figures(answer.announced), recorded: figures(answer.recorded) });
-  }
-  return answer.status === 200 ? null : answer.detail;
-}
-
-const figures = ({ yes, no, abstain }) => `${yes}-${no}-${abstain}`;
-const paragraph = (text, className = "") => make("p", { textContent: text, className });
-
-function confirmStep(step, text, yes) {
-  if (desk.sender.queue.waiting.length) return say(byId("trouble"), word("confirmWaiting"));
-  ask(yes.replace("…", ""), [paragraph(text)], word("sure", { what: yes.replace("…", "") }), () => go(step));
-}
-
-async function close() {
-  if (!(await desk.sender.reload()) || !roll().closing) return say(byId("trouble"), word("networkDown"));
-  const { counts, outcome } = roll().closing;
-  const missing = roll().entitled.filter((code) => !roll().votes[code]);
-  const rule = typeof roll().rule === "string" ? roll().rule.replaceAll("_", " ") : JSON.stringify(roll().rule);
-  const inputs = ["yes", "no", "abstain"].map((name) =>
-    make("input", { type: "number", min: 0, required: true, id: `announced-${name}` }));
-  const fields = inputs.map((input, at) => make("label", {}, [word("yes"), word("no"), word("abstain")][at], input));
-  const body = [
-    paragraph(word("tally", { ...counts, none: counts.not_voting }), "big"),
-    paragraph(word("majority", { rule, outcome: word(outcome) })),
-    paragraph(word("unrecorded", { n: missing.length, names: missing.map(nameOf).join(", ") })),
-    paragraph(word("announced")), make("div", { className: "row" }, ...fields),
-  ];
-  ask(word("closeTitle"), body, word("closeTitle"), () => {
-    if (!inputs.every((input) => input.reportValidity())) return word("announced");
-    const [yes, no, abstain] = inputs.map((input) => Number(input.value));
-    return go("close", { announced: { yes, no, abstain } });
-  });
-}
-
-function importVotes() {
-  const text = make("textarea", { id: "import-text", rows: 8 });
-  const file = make("input", { type: "file", id: "import-file", accept: ".csv,.txt,text/csv,text/plain" });
-  const report = make("div", { id: "import-report", role: "status" });
-  let run = null;
-  const again = () => ((run = null), report.replaceChildren(), say(byId("ask-yes"), word("dryRun")));
-  text.oninput = again;
-  file.onchange = async () => ((text.value = await file.files[0].text()), again());
-  const body = [make("label", {}, word("importLabel"), text), make("label", {}, word("file"), file), report];
-  ask(word("importTitle"), body, word("dryRun"), async () => {
-    if (run) return sendImport(run.votes);
-    if (desk.sender.queue.waiting.length || !(await desk.sender.reload())) return word("confirmWaiting");
-    const tried = dryRun(read(text.value), codesByName(desk.members), roll().entitled, roll().votes);
-    report.replaceChildren(...reported(tried));
-    if (tried.faults.length || !tried.votes.length) return " ";
-    run = tried;
-    say(byId("ask-yes"), word("importDo", { n: run.votes.length }));
-    return " ";
-  });
-}
-
-function reported({ votes, faults, conflicts, after }) {
-  const filled = { n: votes.length, before: figures(totals(roll().votes)), after: figures(after) };
-  return [
-    paragraph(word("importReady", filled)),
-    ...faults.map(({ place, text, name }) => paragraph(word("faultLine", { place, why: word(text), name }))),
-    ...conflicts.map(({ delegation, vote, recorded }) =>
-      paragraph(word("importConflict", { name: nameOf(delegation), recorded: said(recorded), mine: said(vote) }))),
-  ];
-}
-
-async function sendImport(votes) {
-  const before = roll().votes;
-  const trouble = await go("votes", { votes });
-  if (trouble !== null) return trouble;
-  const batch = votes.map(({ delegation }) => ({ code: delegation, before: before[delegation] ?? null }));
-  desk.past = [{ batch, since: Date.now() }, ...desk.past];
-  byId("echo").textContent = word("importDone", { n: votes.length });
-  paint();
-  return null;
-}
-
-function paintSteps() {
-  const { phase } = roll();
-  const button = (id, text, press) => make("button", { id, type: "button", textContent: text, onclick: press });
-  const run = (step) => async () => {
-    const trouble = await go(step);
-    if (trouble !== STAYS) say(byId("trouble"), trouble);
-  };
-  const made = [];
-  if (phase === "scheduled") made.push(button("do-open", word("doOpen"), run("open")));
-  if (phase === "open") {
-    made.push(button("do-call", word(desk.call ? "stopCall" : "doCall"), toggleCall), button("do-import", word("import"), importVotes));
-    made.push(button("do-lock", word("doLock"), () => confirmStep("lock", word("lockAsk"), word("doLock"))));
-  }
-  if (phase === "locked") made.push(button("do-unlock", word("doUnlock"), run("unlock")), button("do-close", word("doClose"), close));
-  if (["scheduled", "open", "locked"].includes(phase)) {
-    made.push(button("do-annul", word("doAnnul"), () => confirmStep("annul", word("annulAsk"), word("doAnnul"))));
-  }
-  if (["scheduled", "open", "locked"].includes(phase)) made.push(button("do-rule", word("doRule"), () => askRule(word, roll().rule, go)));
-  if (phase === "closed") made.push(button("do-intention", word("doIntention"), () => askIntention(word, desk.index, roll().entitled, go)));
-  made.push(button("do-freeze", word(desk.publication.frozen ? "doRelease" : "doFreeze"), toggleFreeze));
-  made.push(button("do-help", word("help"), () => act("help")));
-  const now = `${phase} ${Boolean(desk.call)} ${desk.publication.frozen}`;
-  if (byId("steps").dataset.for === now) return; // a focused button stays
-  byId("steps").dataset.for = now;
-  byId("steps").replaceChildren(...made);
-}
-
-function paintNow() {
-  const { call, current } = desk;
-  say(byId("now-round"), call ? word(call.round === 1 ? "round1" : "round2") : null);
-  byId("now-name").textContent = current ? nameOf(current) : call ? word("callOver") : "–";
-  say(byId("now-vote"), current ? said(lines.seen(desk.sender.queue, roll().votes, current)) : null);
-  const coming = call ? call.order.slice(call.at + 1, call.at + 4).map(nameOf).join(", ") : "";
-  say(byId("next"), coming ? word("next", { names: coming }) : null);
-}
-
-function paintQueue() {
-  const { queue, offline } = desk.sender;
-  const n = queue.waiting.length;
-  byId("queue").toggleAttribute("data-waiting", n > 0);
-  const text = n ? word(offline ? "offline" : "queued", { n }) : word("allStored");
-  if (byId("queue").textContent !== text) byId("queue").textContent = text;
-  const notices = queue.troubles.map((trouble, at) => {
-    const filled = { name: nameOf(trouble.delegation), mine: said(trouble.vote), why: trouble.why, theirs: trouble.theirs && word(trouble.theirs) };
-    const seen = make("button", { type: "button", textContent: word("seen"), onclick: () => desk.sender.keep(lines.dismissed(desk.sender.queue, at)) });
-    return make("div", { className: "trouble", role: "alert" }, paragraph(word(trouble.code, filled)), seen);
-  });
-  if (byId("troubles").childElementCount !== notices.length) byId("troubles").replaceChildren(...notices);
-}
-
-function paintPublic() {
-  if (!desk.sender) return;
-  const { level, words: name, filled } = standing(desk.publication.seen);
-  byId("public").dataset.level = level;
-  say(byId("public"), word(name, filled));
-  paintSteps();
-}
-
-function paintClock() {
-  const time = new Date().toLocaleTimeString("en-GB");
-  const since = desk.past[0]?.since;
-  const ago = since && Math.round((Date.now() - since) / 1000);
-  byId("clock").textContent = word(since ? "lastEntry" : "noEntry", { time, ago: String(ago) });
-}
-
-/** What a first person asks for waits here for the second. */
-function paintApproval() {
-  const { approval } = roll();
-  byId("approval").hidden = !approval;
-  if (!approval) return;
-  const what = word(approval.command);
-  byId("approval-text").textContent = word("approvalWaiting", { ...approval, what });
-  byId("approval-go").textContent = word("approvalGo", { what });
-  byId("approval-go").onclick = async () => say(byId("trouble"), await go(approval.command, { approval: approval.approval }));
-}
-
-function paintLast() {
-  const { delay } = desk.publication;
-  const last = desk.past.slice(0, 5).map(({ code, vote, batch, since }) => {
-    const text = batch ? word("importDone", { n: batch.length }) : ` ${nameOf(code)}: ${said(vote)}`;
-    const waits = delay && Date.now() - since < delay * 1000 ? [ring(delay, since)] : [];
-    return make("li", {}, ...(batch ? [] : [lamp(vote ?? "none")]), text, ...waits);
-  });
-  byId("last").replaceChildren(...last);
-}
-
-function paint() {
-  if (!desk.sender) return;
-  const { queue } = desk.sender;
-  const { title, phase, rehearsal, entitled, votes } = roll();
-  document.documentElement.toggleAttribute("data-rehearsal", rehearsal);
-  document.title = `${rehearsal ? `${word("rehearsal")} · ` : ""}${title} · ${word("console")}`;
-  byId("title").textContent = title;
-  say(byId("mode"), rehearsal ? word("rehearsal") : null);
-  say(byId("phase"), word(phase));
-  const shown = Object.fromEntries(entitled.map((code) => [code, lines.seen(queue, votes, code)]));
-  const waiting = new Set(queue.waiting.map((entry) => entry.delegation));
-  for (const [code, tile] of desk.tiles) {
-    const vote = code in shown ? (shown[code] ?? "none") : "barred";
-    paintTile(tile, vote, word(vote), { waiting: waiting.has(code), current: code === desk.current });
-  }
-  const counts = totals(shown);
-  const none = entitled.length - counts.yes - counts.no - counts.abstain;
-  byId("totals").textContent = word("tally", { ...counts, none });
-  paintLast();
-  paintApproval();
-  paintSteps();
-  paintNow();
-  paintQueue();
 }
 
 function pressed(event) {

@@ -849,7 +849,7 @@ async def test_a_log_that_goes_away_in_a_replay_closes_the_connection(
     await hall.redis.xtrim(keys.events(GA), maxlen=1, approximate=False)
     await hall.hub._load()
     hall.archive.entries.clear()
-    hall.hub._tail._events.popleft()
+    hall.hub._ledger.tail._events.popleft()
     socket = FakeSocket()
     session = Session(hall.hub, connection(socket))
     await session.subscribe(1, Wish("events", None, 0))

@@ -16,16 +16,14 @@ import msgspec
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from tellers_core.codec import LogName, decode, publishable, roll_call_of
-from tellers_core.errors import CorruptHistory
+from tellers_core.codec import LogName
 from tellers_core.publication import FROZEN, Publication
-from tellers_core.reveal import Shown, Watch, is_lifecycle, withheld_event
+from tellers_core.reveal import Shown
 from tellers_core.tally import Held, Tally, decode_tally, encode_tally
 from tellers_gateway import metrics
 from tellers_gateway.audience import Audience
 from tellers_gateway.feed import (
     EventsWanted,
-    EventTail,
     LoggedEvent,
     TallyFeed,
     Update,
@@ -33,8 +31,9 @@ from tellers_gateway.feed import (
     event_message,
     tally_message,
 )
-from tellers_gateway.frames import Frame, control_frame, event_frame, tally_frame
+from tellers_gateway.frames import Frame, control_frame, tally_frame
 from tellers_gateway.horizon import Gate, Passed
+from tellers_gateway.ledger import Ledger
 from tellers_gateway.opening import Opened, Opening
 from tellers_gateway.past import READ_AT_ONCE, Past, ask
 from tellers_gateway.replays import Replays
@@ -57,7 +56,6 @@ RETRY_SECONDS = 0.25
 WATCH_SECONDS = 0.25
 DUE_SECONDS = 0.05
 FINISHED_LOADED = 200
-TAIL_LOADED = 2000
 # As ingest takes it.
 _is_id = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}").fullmatch
 logger = structlog.get_logger()
@@ -100,7 +98,7 @@ class Hub:
         self.past = Past(reader, archive)
         self._replays = Replays(self.log, self.past, archive)
         self._feed: TallyFeed | None = None
-        self._tail = EventTail(0)
+        self._ledger = Ledger(self.log)
         self._bell = asyncio.Event()
         self._vouching = Vouching()
         self._doubt = ""
@@ -110,7 +108,6 @@ class Hub:
         self._said = Said("0-0", Publication())
         self._gate = Gate(0, delay_seconds, self._said.publication)
         self._opening = Opening(self.past)
-        self._watch_over = Watch()
         self._shown: dict[str, Shown] = {}
         self.stopping = False
         self.closing = False
@@ -137,7 +134,7 @@ class Hub:
     @property
     def head(self) -> int:
         """The seq of the last event that is public here."""
-        return self._tail.head
+        return self._ledger.head
 
     @property
     def tally_seq(self) -> int:
@@ -146,10 +143,8 @@ class Hub:
 
     @property
     def proven_seq(self) -> int:
-        """What is proven up to there gives nothing away that is withheld: the hash of a
-        vote that is nearly known is as good as the vote."""
-        since = self._watch_over.since
-        return self.head if since is None else min(self.head, since - 1)
+        """What is proven up to there gives nothing away that is withheld."""
+        return self._ledger.proven_seq
 
     @property
     def frozen(self) -> bool:
@@ -252,10 +247,10 @@ class Hub:
             watch = await self._opening.watch(
                 horizon, min(position.seq, horizon), public
             )
-            tail = await self._load_tail(epoch, horizon, watch)
+            ledger = await Ledger.read_back(self.log, epoch, horizon, watch, self.past)
             known = [one.shown for one in public if one.shown.seq <= complete]
             self._feed = TallyFeed(epoch, complete, known)
-            self._tail, self._watch_over = tail, watch
+            self._ledger = ledger
             self._gate = Gate(horizon, self._delay, self._said.publication)
             self._shown = {}
             self._vouching.begin()
@@ -283,23 +278,12 @@ class Hub:
     async def _check_shown(self) -> None:
         """Redis may have come back with an older copy of its file, and have grown again
         since: what was shown last must still stand in its place."""
-        shown = self._tail.after(self.head - 1, 1)
+        shown = self._ledger.tail.after(self.head - 1, 1)
         if not shown:
             return
         for entry in await self._reader.range(self.head - 1, 1):
-            now = self._logged(entry, self.epoch, self._watch_over)
-            if now.frame.text != shown[0].frame.text:
+            if self._ledger.told(entry).frame.text != shown[0].frame.text:
                 raise LogLost(f"entry {self.head} is not the one that was shown")
-
-    async def _load_tail(self, epoch: str, head: int, watch: Watch) -> EventTail:
-        """The newest public events, up to the head: a reader that was here before must
-        not meet a log that seems to end before its place."""
-        tail = EventTail(max(0, head - TAIL_LOADED))
-        while tail.head < head:
-            for entry in await self.past.entries_after(tail.head, READ_AT_ONCE):
-                if entry.seq <= head:
-                    tail.append(self._logged(entry, epoch, watch))
-        return tail
 
     async def _follow_events(self) -> None:
         while True:
@@ -345,29 +329,11 @@ class Hub:
             self._offer(passed.tallies)
 
     def _take(self, entries: list[Entry]) -> None:
-        events = [self._append(entry) for entry in entries]
+        events = [self._ledger.append(entry) for entry in entries]
         metrics.HEAD.labels(str(self.log)).set(self.head)
         before = events[0].seq - 1
         self.event_viewers.tell(before, partial(event_message, events))
         self.ring()
-
-    def _append(self, entry: Entry) -> LoggedEvent:
-        event = self._logged(entry, self.epoch, self._watch_over)
-        self._tail.append(event)
-        if is_lifecycle(entry.body) and _watched(self._watch_over, entry):
-            self._tail.reveal(self._watch_over.is_public)
-        return event
-
-    def _logged(self, entry: Entry, epoch: str, watch: Watch) -> LoggedEvent:
-        body = publishable(self.log, entry.seq, entry.body)
-        frame = event_frame(body, epoch, entry.seq)
-        roll_call = roll_call_of(entry.body)
-        policy = watch.policy(entry.body) if watch else None
-        if policy is None:
-            return LoggedEvent(entry.seq, roll_call, frame)
-        instead = withheld_event(self.log, entry.seq, entry.body, policy)
-        shown = event_frame(instead, epoch, entry.seq)
-        return LoggedEvent(entry.seq, roll_call, shown, frame)
 
     async def _follow_tallies(self) -> None:
         while True:
@@ -477,7 +443,7 @@ class Hub:
 
     def recent_after(self, seq: int, count: int) -> list[LoggedEvent] | None:
         """Up to `count` events that follow `seq`; None when they must be read back."""
-        return self._tail.after(seq, count)
+        return self._ledger.tail.after(seq, count)
 
     async def events_after(self, seq: int, count: int) -> list[LoggedEvent]:
         """Up to `count` events that follow `seq`: from memory, the log or the archive.
@@ -487,13 +453,9 @@ class Hub:
         recent = self.recent_after(seq, count)
         if recent is not None:
             return recent
-        epoch = self.epoch
+        ledger = self._ledger
         entries = await self.past.entries_after(seq, count)
-        return [
-            self._logged(entry, epoch, self._watch_over)
-            for entry in entries
-            if entry.seq <= self.head
-        ]
+        return [ledger.told(entry) for entry in entries if entry.seq <= ledger.head]
 
     async def frames_after(
         self, seq: int, roll_call: str | None, most: int
@@ -513,7 +475,7 @@ class Hub:
         # and that is the same for everybody who comes back in a storm.
         later = self.feed.after_seq(self.feed.complete_after, roll_call) or []
         earlier = await self._replays.frames_between(
-            self.feed, self._tail, seq, roll_call
+            self.feed, self._ledger.tail, seq, roll_call
         )
         return [*earlier, *(update.frame for update in later)]
 
@@ -577,14 +539,6 @@ def _kind(reason: str) -> str:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _watched(watch: Watch, entry: Entry) -> bool:
-    """Whether what was withheld of a roll call is public with this event."""
-    try:
-        return watch.take(decode(entry.body))
-    except CorruptHistory:
-        return False
 
 
 def _decoded(texts: list[bytes]) -> list[Tally]:

@@ -8,18 +8,13 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench.report import quantile, table
-from tests.e2e.stack import Service, Stack, recorded
-from tests.servers import HOST
-
-VIEWERS = 1000
-VOTES = 300
-PAUSE_SECONDS = 0.05
+from tests.bench.watched import VIEWERS, VOTES, watched
+from tests.e2e.stack import Service, Stack
 
 # From which door to which, and what happens between them.
 HOPS = (
@@ -75,46 +70,6 @@ class Way(NamedTuple):
     many: list[float]
 
 
-def _votes(stack: StampedStack, number: int, first_vote: int) -> dict[int, Doors]:
-    """Cast votes one after the other; the doors that people see, by seq."""
-    path = "/v1/ga/live?feed=tally&roll_call=bench"
-    viewers = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tests.bench.viewers", HOST),
-            *(str(stack.gateway.port), path, str(number)),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert viewers.stdin is not None
-    assert viewers.stdout is not None
-    codes = [code for code, _ in recorded("es-11-1")]
-    found: dict[int, Doors] = {}
-    try:
-        json.loads(viewers.stdout.readline())
-        clerk = stack.clerk()
-        for n in range(first_vote, first_vote + VOTES):
-            vote = ("yes", "no", "abstain")[(n // len(codes)) % 3]
-            sent = time.monotonic()
-            seq = clerk.vote("bench", codes[n % len(codes)], vote)["seq"]
-            accepted = time.monotonic()
-            viewers.stdin.write(json.dumps({"seq": seq}) + "\n")
-            viewers.stdin.flush()
-            seen = json.loads(viewers.stdout.readline())
-            found[seq] = {
-                "sent": sent,
-                "accepted": accepted,
-                "first": seen["first"],
-                "last": seen["last"],
-            }
-            time.sleep(PAUSE_SECONDS)
-        return found
-    finally:
-        viewers.kill()
-        viewers.wait()
-
-
 def _stamps(path: Path) -> dict[int, Doors]:
     found: dict[int, Doors] = defaultdict(dict)
     for line in path.read_text().splitlines():
@@ -137,10 +92,9 @@ def run() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
         with StampedStack(Path(folder)) as stack:
-            stack.clerk().open("bench")
-            runs = [_votes(stack, 1, 0), _votes(stack, VIEWERS, VOTES)]
+            runs = watched(stack, Path(folder), (1, VIEWERS))
         stamps = _stamps(stack.stamps)
-    alone, many = ([doors | stamps[seq] for seq, doors in run.items()] for run in runs)
+    alone, many = ([vote._asdict() | stamps[vote.seq] for vote in run] for run in runs)
     ways = _ways(alone, many)
     whole = quantile(ways[len(HOPS)].many, 0.5)
     table(

@@ -5,21 +5,13 @@ stops when the last viewer's socket has given the tally of that vote. Viewers an
 services share this machine's cores. Baseline of the same run: one viewer.
 """
 
-import json
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench.report import quantile, table
-from tests.e2e.stack import Clerk, Stack, recorded
-from tests.servers import HOST
-
-VIEWERS = 1000
-VOTES = 300
-PAUSE_SECONDS = 0.05
+from tests.bench.watched import VIEWERS, VOTES, Watched, watched
+from tests.e2e.stack import Stack
 
 
 class Sample(NamedTuple):
@@ -31,54 +23,20 @@ class Sample(NamedTuple):
     spread: float
 
 
-def _vote(clerk: Clerk, viewers: "subprocess.Popen[str]", n: int) -> Sample:
-    codes = [code for code, _ in recorded("es-11-1")]
-    vote = ("yes", "no", "abstain")[(n // len(codes)) % 3]
-    assert viewers.stdin is not None
-    assert viewers.stdout is not None
-    sent = time.monotonic()
-    answer = clerk.vote("bench", codes[n % len(codes)], vote)
-    accepted = time.monotonic()
-    viewers.stdin.write(json.dumps({"seq": answer["seq"]}) + "\n")
-    viewers.stdin.flush()
-    seen = json.loads(viewers.stdout.readline())
+def _sample(vote: Watched) -> Sample:
     return Sample(
-        (accepted - sent) * 1000,
-        (seen["last"] - sent) * 1000,
-        max(0.0, seen["last"] - accepted) * 1000,
-        (seen["last"] - seen["first"]) * 1000,
+        (vote.accepted - vote.sent) * 1000,
+        (vote.last - vote.sent) * 1000,
+        max(0.0, vote.last - vote.accepted) * 1000,
+        (vote.last - vote.first) * 1000,
     )
-
-
-def _measure(stack: Stack, number: int, first_vote: int) -> list[Sample]:
-    path = "/v1/ga/live?feed=tally&roll_call=bench"
-    command = [sys.executable, "-m", "tests.bench.viewers", HOST]
-    viewers = subprocess.Popen(
-        [*command, str(stack.gateway.port), path, str(number)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert viewers.stdout is not None
-        json.loads(viewers.stdout.readline())
-        clerk = stack.clerk()
-        samples = []
-        for n in range(VOTES):
-            samples.append(_vote(clerk, viewers, first_vote + n))
-            time.sleep(PAUSE_SECONDS)
-        return samples
-    finally:
-        viewers.kill()
-        viewers.wait()
 
 
 def run() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder)) as stack:
-        stack.clerk().open("bench")
-        one = _measure(stack, 1, 0)
-        many = _measure(stack, VIEWERS, VOTES)
+        runs = watched(stack, Path(folder), (1, VIEWERS))
+    one, many = ([_sample(vote) for vote in run] for run in runs)
     names = {
         "accepted": "request -> 201 (fsync included)",
         "from_accepted": "201 -> last viewer",

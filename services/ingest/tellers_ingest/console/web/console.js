@@ -176,7 +176,7 @@ function act(action) {
   else if (action === "clear") record(null);
   else if (action === "skip" && desk.current) moveOn(true), paint();
   else if (action === "undo") undo();
-  else if (action === "help") ask(word("helpTitle"), [make("p", { textContent: word("helpText") })], word("close"), () => null);
+  else if (action === "help") help();
   else if (action === "search") byId("search").focus();
   else if (action === "freeze") toggleFreeze();
   else if (action === "call" && roll().phase === "open") toggleCall();
@@ -261,6 +261,11 @@ async function close() {
   });
 }
 
+function help() {
+  const lines = word("helpText").split(" · ").map((textContent) => make("li", { textContent }));
+  ask(word("helpTitle"), [make("ul", {}, ...lines)], word("close"));
+}
+
 function importVotes() {
   const text = make("textarea", { id: "import-text", rows: 8 });
   const file = make("input", { type: "file", id: "import-file", accept: ".csv,.txt,text/csv,text/plain" });
@@ -275,10 +280,10 @@ function importVotes() {
     if (desk.sender.queue.waiting.length || !(await desk.sender.reload())) return word("confirmWaiting");
     const tried = dryRun(read(text.value), codesByName(desk.members), roll().entitled, roll().votes);
     report.replaceChildren(...reported(tried));
-    if (tried.faults.length || !tried.votes.length) return " ";
+    if (tried.faults.length || !tried.votes.length) return STAYS;
     run = tried;
     say(byId("ask-yes"), word("importDo", { n: run.votes.length }));
-    return " ";
+    return STAYS;
   });
 }
 
@@ -286,7 +291,8 @@ function reported({ votes, faults, conflicts, after }) {
   const filled = { n: votes.length, before: figures(totals(roll().votes)), after: figures(after) };
   return [
     paragraph(word("importReady", filled)),
-    ...faults.map(({ place, text, name }) => paragraph(word("faultLine", { place, why: word(text), name }))),
+    ...faults.map(({ place, text, name }) =>
+      paragraph(word("faultLine", { place, why: word(text), name }), "fault")),
     ...conflicts.map(({ delegation, vote, recorded }) =>
       paragraph(word("importConflict", { name: nameOf(delegation), recorded: said(recorded), mine: said(vote) }))),
   ];

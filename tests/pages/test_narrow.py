@@ -62,10 +62,10 @@ def test_far_from_the_gateway_old_figures_are_told_once(
     browser: Browser, stack: Stack, clerk: Clerk
 ) -> None:
     clerk.open("parted")
-    options = {"expects_trouble": True}
+    url = stack.gateway_url
     with (
-        Visitor(browser, stack.gateway_url, **options) as reader,
-        Visitor(browser, stack.gateway_url, PHONE, **options) as framed,
+        Visitor(browser, url, expects_trouble=True) as reader,
+        Visitor(browser, url, PHONE, expects_trouble=True) as framed,
     ):
         reader.open("/v/ga/parted")
         framed.open("/embed/ga/parted")

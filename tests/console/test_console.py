@@ -180,6 +180,7 @@ def test_import_then_close_with_wrong_then_right_figures(
     desk.page.fill("#import-text", "delegation,vote\nFRA,yes\nXXX,no\n")
     desk.page.click("#ask-yes")
     desk.sees("#import-report", "Line 3: unknown name XXX")
+    assert not desk.page.locator("#ask-trouble").is_visible()  # not an empty plate
     desk.page.set_input_files("#import-file", ROLL_CALLS / "es-11-1.csv")
     expect(desk.page.locator("#import-report")).to_be_empty()
     desk.page.click("#ask-yes")

@@ -66,12 +66,12 @@ def test_one_key_freezes_the_public_and_the_release_asks_first(
         desk.press("Enter", "y")
         desk.sees("#queue", "All recorded")
         assert votes(clerk, "frozen-desk") == {"FRA": "yes"}
-        desk.sees("#public", "1 events wait")
+        desk.sees("#public", "1 waiting")
         assert counted(stack, "frozen-desk") == 0
         held = public(stack, "/v1/ga/roll-calls/frozen-desk/tally").json()["held"]
         assert held["reason"] == "publication is frozen by the operator"
         desk.press("Escape", "f")
-        desk.sees("#ask-body", "published at once: 1 events")
+        desk.sees("#ask-body", "Events that wait: 1")
         desk.page.click("#ask-no")
         desk.sees("#public", "FROZEN")
         desk.press("f")

@@ -106,6 +106,23 @@ def test_every_name_is_whole_in_every_language(
     assert right_to_left == (language == "ar")
 
 
+def test_in_arabic_a_latin_title_begins_where_all_else_does(
+    visitor: Visitor, clerk: Clerk
+) -> None:
+    clerk.open("latin", title="Aggression")
+    visitor.open_board("latin", "?lang=ar")
+    title, counts = (
+        visitor.page.evaluate(
+            "where => { const range = document.createRange();"
+            " range.selectNodeContents(document.querySelector(where));"
+            " return range.getBoundingClientRect().right; }",
+            where,
+        )
+        for where in ("#title", "#counts")
+    )
+    assert abs(title - counts) <= 1
+
+
 @pytest.mark.parametrize("size", [HALL, (1366, 768), (1280, 720), (3840, 2160), PHONE])
 def test_a_title_of_any_length_leaves_room_for_the_rest(
     size: tuple[int, int], browser: Browser, stack: Stack, clerk: Clerk

@@ -1,8 +1,10 @@
 """The first page in a browser, before the real system."""
 
+import re
+
 import httpx
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.e2e.stack import Clerk, Stack
 from tests.pages.visitor import HALL, PHONE, Visitor
@@ -26,7 +28,9 @@ def test_what_is_on_moves_to_the_past_when_it_ends(
     assert "Adopted" in visitor.spoken
     visitor.page.locator(f"{card} a").click()
     visitor.sees_state("live")
-    visitor.sees("Adopted 2-1-0", "#verdict")
+    # Who comes after the vote reads about it; while it is on they watch the board.
+    expect(visitor.page).to_have_url(re.compile("/v/ga/morning$"))
+    visitor.sees("Adopted 2-1-0", ".headline")
 
 
 @pytest.mark.parametrize("size", [HALL, PHONE])

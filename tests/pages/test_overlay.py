@@ -110,6 +110,37 @@ def test_everything_stays_within_the_safe_area(
             assert min(top, bottom) >= down
 
 
+# A label that leaves its count, a chip that is pressed flat, what leaves the plate.
+CROWDED = """() => {
+  const box = (element) => element.getBoundingClientRect();
+  const plate = box(document.querySelector(".plate"));
+  const shown = [...document.querySelectorAll(".plate *")].filter((e) => box(e).width);
+  return shown.filter((e) => {
+    const { left, top, right, bottom, width, height } = box(e);
+    const out = left < plate.left - 1 || right > plate.right + 1
+      || top < plate.top - 1 || bottom > plate.bottom + 1;
+    const flat = e.matches("svg.chip") && Math.abs(width - height) > 1;
+    const wide = e.matches("dt") && e.scrollWidth > e.clientWidth + 1;
+    return out || flat || wide;
+  }).map((e) => e.outerHTML);
+}"""
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_in_every_language_all_has_its_room(
+    browser: Browser, stack: Stack, clerk: Clerk, layout: str
+) -> None:
+    title = "Report of the Special Political and Decolonization Committee on " * 3
+    clerk.open(f"room-{layout}", title=title.strip(), symbol="A/C.4/78/L.42/Rev.1")
+    for delegation, vote in recorded("es-11-1")[:30]:
+        clerk.vote(f"room-{layout}", delegation, vote)
+    for language in LANGUAGES:
+        with Air(browser, stack.gateway_url) as air:
+            air.opens(f"room-{layout}", f"?layout={layout}&lang={language}")
+            air.page.locator(".number").first.wait_for()
+            assert air.page.evaluate(CROWDED) == [], language
+
+
 def test_a_whole_replay_ends_in_the_final_result(air: Air, clerk: Clerk) -> None:
     clerk.open("on-air")
     air.opens("on-air")

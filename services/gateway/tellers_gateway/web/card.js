@@ -60,8 +60,10 @@ export class Card {
     );
     const query = new URLSearchParams(location.search).has("lang")
       ? `?lang=${language.code}` : "";
+    // Who was in time for the vote watches the board; who came after reads about it.
+    const page = isPast(tally) ? "v" : "board";
     this.link.href =
-      `/board/${encodeURIComponent(chamber)}/${encodeURIComponent(id)}${query}`;
+      `/${page}/${encodeURIComponent(chamber)}/${encodeURIComponent(id)}${query}`;
     this.link.textContent = tally.title;
     this.root.dataset.phase = phase;
     this.root.dataset.status = verdict.status;

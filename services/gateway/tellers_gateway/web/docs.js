@@ -2,11 +2,15 @@
 
 import { byId, element, getJson } from "./dom.js";
 
+/** A text in whose source `code` stands between backticks. */
+const marked = (text) => text.split("`").map((part, place) =>
+  place % 2 === 1 ? element("code", {}, part) : part);
+
 /** What a parameter's schema allows, in a few words. */
 function allowed(schema) {
   const choices = (schema.anyOf ?? [schema]).filter((one) => one.type !== "null");
   const words = choices.map((one) => one.enum?.join(" | ") ?? one.type ?? "");
-  if (schema.default !== undefined && schema.default !== null) {
+  if ((schema.default ?? "") !== "") {
     words.push(`default ${schema.default}`);
   }
   return words.filter(Boolean).join(", ");
@@ -19,7 +23,7 @@ function parameterRow({ name, in: place, schema, description }) {
     {},
     element("th", { scope: "row" }, name),
     element("td", {}, place),
-    element("td", {}, said),
+    element("td", {}, ...marked(said)),
   );
 }
 
@@ -29,9 +33,9 @@ function operation(path, method, { summary = "", description = "", parameters = 
     "article",
     {},
     element("h2", {}, verb, element("code", {}, path)),
-    element("p", {}, summary),
+    element("p", {}, ...marked(summary)),
   );
-  if (description && description !== summary) card.append(element("p", {}, description));
+  if (description && description !== summary) card.append(element("p", {}, ...marked(description)));
   if (parameters.length > 0) {
     const rows = element("tbody", {}, ...parameters.map(parameterRow));
     card.append(element("table", {}, rows));
@@ -40,7 +44,7 @@ function operation(path, method, { summary = "", description = "", parameters = 
 }
 
 const api = await getJson("/openapi.json");
-byId("description").textContent = api.info.description ?? "";
+byId("description").append(...marked(api.info.description ?? ""));
 byId("operations").append(
   ...Object.entries(api.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, said]) => operation(path, method, said)),

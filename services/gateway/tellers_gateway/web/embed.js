@@ -10,6 +10,7 @@ import { speak } from "./language.js";
 
 const RETRY_MS = 4_000;
 const SPREAD_MS = 2_000;
+const ENDED = new Set(["closed", "annulled"]);
 const THEMES = new Set(["dark", "light"]);
 
 const root = document.documentElement;
@@ -82,12 +83,14 @@ function paint() {
   document.title = language.say("embed_title", { title: shown.title });
   byId("rehearsal").hidden = !shown.rehearsal;
   say(byId("as-of"), language.say("as_of", { time: language.time(shown.at) }));
-  byId("pause").hidden = shown.phase === "closed" || shown.phase === "annulled";
+  byId("pause").hidden = ENDED.has(shown.phase);
 }
 
-function showState({ name }) {
+function showState({ name, since }) {
   root.dataset.state = name;
   say(byId("link"), language.say(`state.${name}`));
+  const still = name === "stale" && !ENDED.has(newest.phase);
+  say(byId("trouble"), still ? language.say("stale", { time: language.time(since) }) : "");
 }
 
 function excuse(error) {

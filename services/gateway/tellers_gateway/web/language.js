@@ -66,7 +66,7 @@ export class Language {
 
   /** 15:42:07 UTC, from milliseconds or RFC 3339. */
   time(at) {
-    return `${this.#time.format(new Date(at))} UTC`;
+    return this.#isolated(`${this.#time.format(new Date(at))} UTC`);
   }
 
   date(at) {

@@ -231,9 +231,12 @@ byId("pause").addEventListener("click", () => {
   refresh().catch(() => {});
 });
 
-function showState({ name }) {
+/** A word while it is live; that it stands still is a plate that nobody overlooks. */
+function showState({ name, since }) {
   root.dataset.state = name;
   say(byId("link"), language.say(`state.${name}`));
+  const still = name === "stale" && !ENDED.has(newest.phase);
+  say(byId("trouble"), still ? language.say("stale", { time: language.time(since) }) : "");
 }
 
 function excuse(error) {

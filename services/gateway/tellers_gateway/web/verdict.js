@@ -78,11 +78,14 @@ export function verdictInWords(tally, language) {
   const parts = [language.say("left", { n: counts.not_voting })];
   if (more !== null && more > 0) parts.unshift(language.say("more", { n: more }));
   texts.path = language.say(parts.length === 2 ? "two_parts" : "one_part", {
-    a: parts[0],
+    a: sentence(parts[0]),
     b: parts[1] ?? "",
   });
   return texts;
 }
+
+/** Begun as a sentence is: in Russian not every one begins with a figure. */
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 function headline({ verdict, phase }, language) {
   const { status } = verdict;

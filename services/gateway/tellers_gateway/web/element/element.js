@@ -144,7 +144,7 @@ class TellersTally extends HTMLElement {
     });
     const footer = element(
       "footer", { attributes: { part: "footer" } },
-      element("p", {}, link, " ", time), home,
+      element("p", { class: "link" }, link, " ", time), home,
     );
     const frame = element(
       "div", {

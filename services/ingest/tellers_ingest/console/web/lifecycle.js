@@ -33,7 +33,8 @@ export function toggleCall() {
 }
 
 export function help() {
-  ask(word("helpTitle"), [paragraph(word("helpText"))], word("close"), () => null);
+  const lines = word("helpText").split(" · ").map((textContent) => make("li", { textContent }));
+  ask(word("helpTitle"), [make("ul", {}, ...lines)], word("close"));
 }
 
 async function go(step, body) {
@@ -90,10 +91,10 @@ function importVotes() {
     if (desk.sender.queue.waiting.length || !(await desk.sender.reload())) return word("confirmWaiting");
     const tried = dryRun(read(text.value), codesByName(desk.members), roll().entitled, roll().votes);
     report.replaceChildren(...reported(tried));
-    if (tried.faults.length || !tried.votes.length) return " ";
+    if (tried.faults.length || !tried.votes.length) return STAYS;
     run = tried;
     say(byId("ask-yes"), word("importDo", { n: run.votes.length }));
-    return " ";
+    return STAYS;
   });
 }
 
@@ -101,7 +102,8 @@ function reported({ votes, faults, conflicts, after }) {
   const filled = { n: votes.length, before: figures(totals(roll().votes)), after: figures(after) };
   return [
     paragraph(word("importReady", filled)),
-    ...faults.map(({ place, text, name }) => paragraph(word("faultLine", { place, why: word(text), name }))),
+    ...faults.map(({ place, text, name }) =>
+      paragraph(word("faultLine", { place, why: word(text), name }), "fault")),
     ...conflicts.map(({ delegation, vote, recorded }) =>
       paragraph(word("importConflict", { name: nameOf(delegation), recorded: said(recorded), mine: said(vote) }))),
   ];

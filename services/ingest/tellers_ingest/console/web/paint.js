@@ -54,20 +54,24 @@ export function ring(seconds, since) {
   return made;
 }
 
-/** Ask in the dialog. `confirm` gets the form's body; it returns text to stay open. */
+/**
+ * Ask in the dialog. `confirm` returns text to stay open; without it there is nothing to
+ * decide, only to close.
+ */
 export function ask(title, body, yes, confirm) {
   const dialog = byId("ask");
   byId("ask-title").textContent = title;
   byId("ask-body").replaceChildren(...body);
   say(byId("ask-trouble"), null);
   say(byId("ask-yes"), yes);
+  byId("ask-no").hidden = !confirm;
   byId("ask-no").onclick = () => dialog.close();
   byId("ask-yes").onclick = async () => {
-    const trouble = await confirm();
-    if (typeof trouble === "symbol") return; // another question is asked already
-    if (trouble) say(byId("ask-trouble"), trouble);
-    else dialog.close();
+    const trouble = await confirm?.();
+    if (!trouble) return dialog.close();
+    // A symbol: the dialog says itself what is wrong, or asks another question already.
+    say(byId("ask-trouble"), typeof trouble === "symbol" ? null : trouble);
   };
   if (!dialog.open) dialog.showModal();
-  byId("ask-no").focus();
+  byId(confirm ? "ask-no" : "ask-yes").focus();
 }

@@ -106,6 +106,7 @@ export function dryRun({ rows, faults }, codes, entitled, recorded) {
     .map((entry) => ({ ...entry, recorded: recorded[entry.delegation] }));
   const after = { ...recorded };
   for (const { delegation, vote } of votes) after[delegation] = vote;
+  bad.sort((one, other) => one.place - other.place);
   return { votes, faults: bad, conflicts, after: totals(after) };
 }
 

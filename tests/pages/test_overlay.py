@@ -120,7 +120,7 @@ CROWDED = """() => {
     const out = left < plate.left - 1 || right > plate.right + 1
       || top < plate.top - 1 || bottom > plate.bottom + 1;
     const flat = e.matches("svg.chip") && Math.abs(width - height) > 1;
-    const wide = e.matches("dt") && e.scrollWidth > e.clientWidth + 1;
+    const wide = e.matches("dt, .counts") && e.scrollWidth > e.clientWidth + 1;
     return out || flat || wide;
   }).map((e) => e.outerHTML);
 }"""

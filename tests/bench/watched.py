@@ -1,11 +1,15 @@
 """Votes one after the other through the whole system, before many WebSocket viewers.
 
-The viewers are the load client in C: those in Python read for longer than the gateway
-writes, and so were what was measured.
+Viewers have machines of their own, so here they have a core of their own, the last one;
+this process and all services share the others. They are the load client in C. Without
+that the viewers are what is measured: each message wakes them on the gateway's core,
+and the two take turns.
 """
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,11 +43,32 @@ def watched(stack: Stack, folder: Path, runs: tuple[int, ...]) -> list[list[Watc
     found = []
     for number, viewers in enumerate(runs):
         at = Place(stack.gateway.port, PATH, "tellers.v1", '"caught_up"')
-        with Load(program, at, viewers, viewers) as load:
+        with Load(program, at, viewers, viewers) as load, _apart(stack, load):
             one_run = list(_votes(stack, load, number * VOTES, seq))
         seq = one_run[-1].seq
         found.append(one_run)
     return found
+
+
+@contextmanager
+def _apart(stack: Stack, load: Load) -> Iterator[None]:
+    """Viewers on the last core, everything else on the others."""
+    cores = os.sched_getaffinity(0)
+    *others, last = sorted(cores)
+    servers = (stack.redis, stack.ingest, stack.tally, stack.gateway)
+    _keep(load.pid, {last})
+    for server in servers:
+        _keep(server.pid, others or cores)
+    os.sched_setaffinity(0, others or cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def _keep(pid: int, cores: Iterable[int]) -> None:
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
 
 
 def _votes(stack: Stack, load: Load, start: int, seq: int) -> Iterator[Watched]:

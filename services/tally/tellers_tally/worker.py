@@ -8,6 +8,7 @@ while it is away, publishing goes on until MAX_UNARCHIVED.
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 import structlog
@@ -37,6 +38,9 @@ READ_AT_ONCE = 1000
 # Of so many entries read at once every tally is published (the gateway's measure too).
 ALL_WITHIN = 256
 BLOCK_MS = 1000
+# A vote's way to the viewers has the processor first, and a commit takes as much of it
+# for one vote as for all of a moment. What begins, ends or is decided does not wait.
+GATHER_SECONDS = 0.05
 RETRY_SECONDS = 0.2
 # A starting gateway finds every tally in the channel that is not yet in the archive.
 MAX_UNARCHIVED = TALLIES_KEPT - 2 * READ_AT_ONCE
@@ -164,6 +168,7 @@ class _Run:
         self._archived_seq = 0
         self._batch = Batch()
         self._gathered = asyncio.Event()
+        self._pressing = asyncio.Event()
         self._drained = asyncio.Event()
 
     async def start(self, last_seen: LastSeen | None) -> None:
@@ -236,6 +241,8 @@ class _Run:
             self._traces.counted(self._log, (entry.seq for entry in entries), began)
         self.last_seen = LastSeen(self._epoch, entries[-1])
         self._read_seq = entries[-1].seq
+        if any(change.milestone for change in changes):
+            self._pressing.set()
         self._gathered.set()
         metrics.EVENTS.labels(str(self._log)).inc(len(entries))
         metrics.HEAD.labels(str(self._log)).set(self._read_seq)
@@ -286,13 +293,22 @@ class _Run:
         """Archive whatever has gathered, for ever. Raises LeaseLost."""
         while True:
             await self._gathered.wait()
+            await self._gather()
             self._gathered.clear()
+            self._pressing.clear()
             batch, self._batch = self._batch, Batch()
             await self._commit(batch)
             self._archived_seq = batch.last_seq
             self._drained.set()
             metrics.ARCHIVED.labels(str(self._log)).set(self._archived_seq)
             self._projector.forget_ended(self._archived_seq)
+
+    async def _gather(self) -> None:
+        """Let the votes of a moment come together."""
+        if self._read_seq - self._archived_seq < READ_AT_ONCE:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_SECONDS):
+                    await self._pressing.wait()
 
     async def _commit(self, batch: Batch) -> None:
         while True:

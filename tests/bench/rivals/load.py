@@ -58,6 +58,11 @@ class Load:
         )
         self.seconds = float(self._answer("ready")[0])
 
+    @property
+    def pid(self) -> int:
+        """Of the process that all these viewers are."""
+        return self._process.pid
+
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(line + "\n")

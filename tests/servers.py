@@ -16,6 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +36,14 @@ HOST = "127.0.0.1"
 # Below Linux's range for outgoing connections (32768 and up): a server that was
 # killed must find its port free again, not taken by some client's connection.
 _PORTS = range(20_000, 32_000)
+# Of them, those of this process: pytest's workers must not take each other's.
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_OURS = _PORTS[
+    _WORKER * len(_PORTS) // _WORKERS : (_WORKER + 1) * len(_PORTS) // _WORKERS
+]
+# Given to somebody who does not listen there yet, perhaps.
+_GIVEN: deque[int] = deque(maxlen=500)
 
 # A busy two-core machine recovers a test's data in far less.
 _START_SECONDS = 60.0
@@ -58,10 +67,12 @@ def free_port(block: int = 1) -> int:
     # Not the shared generator: Hypothesis seeds that one, and ports would repeat.
     generator = random.SystemRandom()
     for _ in range(1000):
-        first = generator.randrange(_PORTS.start, _PORTS.stop - block)
-        if all(_is_free(port) for port in range(first, first + block)):
+        first = generator.randrange(_OURS.start, _OURS.stop - block)
+        ports = range(first, first + block)
+        if set(ports).isdisjoint(_GIVEN) and all(map(_is_free, ports)):
+            _GIVEN.extend(ports)
             return first
-    raise RuntimeError(f"no {block} free ports in a row in {_PORTS}")
+    raise RuntimeError(f"no {block} free ports in a row in {_OURS}")
 
 
 def _is_free(port: int) -> bool:

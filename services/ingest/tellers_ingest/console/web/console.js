@@ -69,6 +69,7 @@ async function sitDown(path, found) {
   Object.assign(desk, { past: [], call: null, current: null });
   desk.sender = new Sender(path, found, paint, tokenRefused);
   desk.publication = new Publication(byId("chamber").value, found.rehearsal, paintPublic);
+  say(byId("public"), "…"); // keeps its place: nothing may move under a click
   desk.publication.look();
   show("desk");
   state("desk");

@@ -62,7 +62,8 @@ window.WebSocket = class extends Plain {
 """
 # Every animation frame and every long task, until it is told to stop.
 FRAMES = """() => {
-  window.frames_ = []; window.tasks_ = []; window.counting = true;
+  window.frames_ = []; window.tasks_ = [];
+  const mine = window.counting = {}; // a count before this one ends with it
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) tasks_.push(entry.duration);
   }).observe({ entryTypes: ["longtask"] });
@@ -70,7 +71,7 @@ FRAMES = """() => {
   const step = (now) => {
     frames_.push(now - last);
     last = now;
-    if (counting) requestAnimationFrame(step);
+    if (counting === mine) requestAnimationFrame(step);
   };
   requestAnimationFrame(step);
 }"""
@@ -119,7 +120,7 @@ def _frames(page: Page, seconds: float, work: Any) -> Frames:
     work()
     took = max(time.monotonic() - began, seconds)
     page.wait_for_timeout(max(0.0, began + took - time.monotonic()) * 1000 + 500)
-    page.evaluate("counting = false")
+    page.evaluate("counting = null")
     frames: list[float] = page.evaluate("frames_.slice(1)")
     tasks: list[float] = page.evaluate("tasks_")
     return Frames(took, frames, tasks)

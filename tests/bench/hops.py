@@ -1,7 +1,7 @@
 """Where the time of one vote goes, on its way to the last of 1,000 viewers.
 
 The services have a clock at each door (`stamped.py`); a hop is the time between two
-doors. All of it, viewers too, shares this machine's cores.
+doors. Viewers have a core of their own (`watched.py`).
 """
 
 import json

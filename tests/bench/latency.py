@@ -1,8 +1,8 @@
 """A vote's way to the last of 1,000 viewers, through the whole system.
 
 Clock starts when the clerk's request is sent, and again when its 201 has arrived; it
-stops when the last viewer's socket has given the tally of that vote. Viewers and all
-services share this machine's cores. Baseline of the same run: one viewer.
+stops when the last viewer's socket has given the tally of that vote. Viewers
+have a core of their own (`watched.py`). Baseline of the same run: one viewer.
 """
 
 import tempfile

@@ -12,18 +12,13 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.e2e.stack import Clerk, Stack
-from tests.pages.visitor import HALL, PHONE, Visitor
+from tests.pages.visitor import HALL, PHONE, Visitor, pages_of
 
 AXE = Path(__file__).parents[1] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 NAME = "seen-by-all"
 PAGES = {
-    "/": "live",
-    f"/board/ga/{NAME}": "live",
-    f"/v/ga/{NAME}?with={NAME}-before": "live",
-    f"/embed/ga/{NAME}": "live",
-    f"/dock/ga/{NAME}": "calm",
-    "/verify": None,
+    **pages_of(NAME),
     "/status": None,
     "/docs": None,
     "/graphics/": None,

@@ -4,20 +4,12 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.e2e.stack import Clerk, Stack
-from tests.pages.visitor import BACK_MS, PHONE, Visitor
+from tests.pages.test_board import LANGUAGES
+from tests.pages.visitor import BACK_MS, PHONE, Visitor, pages_of
 
-LANGUAGES = ("en", "fr", "es", "ru", "ar", "zh")
 NAME = "narrow"
 TITLE = "Report of the Special Political and Decolonization Committee, as revised"
-PAGES = {
-    "/": "live",
-    f"/board/ga/{NAME}": "live",
-    f"/v/ga/{NAME}?with={NAME}-before": "live",
-    f"/embed/ga/{NAME}": "live",
-    f"/dock/ga/{NAME}": "calm",
-    "/verify": None,
-    "/status": "live",
-}
+PAGES = {**pages_of(NAME), "/status": "live"}
 # Labels of the counts that leave their column; numbers of one row at two heights.
 UNEVEN = """() => {
   const cells = [...document.querySelectorAll(".counts > div")];

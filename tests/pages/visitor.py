@@ -14,6 +14,19 @@ SHOWN_MS = 10_000
 BACK_MS = 30_000
 
 
+def pages_of(name: str) -> dict[str, str | None]:
+    """The pages for viewers and the state in which each is ready, when a roll call of
+    that name runs and there was one called the same and `-before`."""
+    return {
+        "/": "live",
+        f"/board/ga/{name}": "live",
+        f"/v/ga/{name}?with={name}-before": "live",
+        f"/embed/ga/{name}": "live",
+        f"/dock/ga/{name}": "calm",
+        "/verify": None,
+    }
+
+
 class Visitor:
     """A page of its own, empty storage.
 

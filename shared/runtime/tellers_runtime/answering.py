@@ -5,12 +5,11 @@ at every header with two patterns. That was a seventh of a vote's time in ingest
 is no plain answer stays uvicorn's: one in parts, to HEAD, or to be written later.
 """
 
-from collections.abc import Sequence
-
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-RawHeaders = Sequence[tuple[bytes, bytes]]
+from tellers_runtime.outermost import RawHeaders
+
 # None of these is in a header (RFC 9110, 5.5); a tab may be in a value.
 _CONTROLS = bytes({*range(32), 127} - {9})
 _BETWEEN, _END = b": ", b"\r\n"

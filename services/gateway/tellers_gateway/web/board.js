@@ -10,7 +10,7 @@ import { originInWords } from "./origin.js";
 import { Picture } from "./picture.js";
 import { chip } from "./symbols.js";
 import {
-  figure, heldInWords, isBlank, retractionInWords, silentLabel, verdictInWords,
+  ENDED, figure, heldInWords, isBlank, retractionInWords, silentLabel, verdictInWords,
 } from "./verdict.js";
 
 const RETRY_MS = 4_000;
@@ -174,7 +174,7 @@ function nameOf(code) {
 function showState({ name, since, reason }) {
   root.dataset.state = name;
   say(byId("link"), language.say(`state.${name}`));
-  const running = picture.tally.phase !== "closed" && picture.tally.phase !== "annulled";
+  const running = !ENDED.has(picture.tally.phase);
   const trouble = running && !isBlank(picture.tally) && (name === "stale" || name === "held");
   byId("trouble").hidden = !trouble;
   if (!trouble) return;

@@ -7,10 +7,10 @@ import { byId, getJson, Refused, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { tellClicks, tellHeight } from "./height.js";
 import { speak } from "./language.js";
+import { ENDED } from "./verdict.js";
 
 const RETRY_MS = 4_000;
 const SPREAD_MS = 2_000;
-const ENDED = new Set(["closed", "annulled"]);
 const THEMES = new Set(["dark", "light"]);
 
 const root = document.documentElement;

@@ -1,8 +1,8 @@
 // The roll calls of all chambers as the index shows them: on now, and past. Pure.
 
 import { dayOf } from "./origin.js";
+import { ENDED } from "./verdict.js";
 
-const ENDED = new Set(["closed", "annulled"]);
 
 /** Whether it is over; one of the past that could not be closed is over too. */
 export const isPast = ({ phase, imported }) => ENDED.has(phase) || Boolean(imported);

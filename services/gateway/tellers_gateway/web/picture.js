@@ -3,8 +3,9 @@
 // Lamps and counts come by two feeds. Events wait until the tally has counted them, so
 // the lamps on the board always add up to the numbers beside them.
 
+import { ENDED } from "./verdict.js";
+
 const SETTLED = new Set(["clinched", "unreachable"]);
-const ENDED = new Set(["closed", "annulled"]);
 
 export class Picture {
   /** From `GET /v1/{chamber}/roll-calls/{id}`: tally, members, votes. */

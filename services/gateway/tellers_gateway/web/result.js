@@ -11,11 +11,10 @@ import { originInWords } from "./origin.js";
 import { Comparison } from "./result/comparison.js";
 import { paintGroups } from "./result/groups.js";
 import { Votes } from "./result/votes.js";
-import { isBlank } from "./verdict.js";
+import { ENDED, isBlank } from "./verdict.js";
 
 const RETRY_MS = 4_000;
 const SPREAD_MS = 2_000;
-const ENDED = new Set(["closed", "annulled"]);
 // While votes come fast the lists follow at this pace; the figures follow at once.
 const LISTS_MS = 1_000;
 const FILES = [

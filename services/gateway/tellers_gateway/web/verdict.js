@@ -1,6 +1,7 @@
 // A tally's verdict in words: the rule, where it stands, what it would take. Pure.
 
-const ENDED = new Set(["closed", "annulled"]);
+/** The phases after which no vote comes. */
+export const ENDED = new Set(["closed", "annulled"]);
 
 /** The required majority: "Two thirds of those present and voting". */
 export function ruleInWords(rule, language) {

@@ -9,9 +9,9 @@
 // `reason`), never painted.
 
 import { isNews, isSound } from "../resumer.js";
+import { ENDED } from "../verdict.js";
 
 const RUNNING = new Set(["open", "locked"]);
-const ENDED = new Set(["closed", "annulled"]);
 
 export class OnAir {
   #latest = null; // the newest good tally of the roll call that is followed

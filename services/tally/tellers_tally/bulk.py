@@ -6,6 +6,7 @@ the next entries are being counted. A statement of many rows is one turn.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 from sqlalchemy import Connection, Table
 from sqlmodel import SQLModel
@@ -45,7 +46,7 @@ def _write(
     for start in range(0, len(rows), ROWS_AT_ONCE):
         few = rows[start : start + ROWS_AT_ONCE]
         text = f"{head}{', '.join([one] * len(few))}{conflict}"
-        connection.exec_driver_sql(text, tuple(value for row in few for value in row))
+        connection.exec_driver_sql(text, tuple(chain.from_iterable(few)))
 
 
 def _table(table: type[SQLModel]) -> Table:

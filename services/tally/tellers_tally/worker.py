@@ -212,16 +212,27 @@ class _Run:
             self._batch.hold(marked)
 
     async def read(self) -> None:
-        """Read, absorb and publish, for ever."""
-        while True:
-            epoch, entries = await self._reader.follow(
-                self._read_seq, READ_AT_ONCE, BLOCK_MS
-            )
-            if epoch != self._epoch:
-                raise LogLost(f"the log's epoch became {epoch}")
-            if entries:
-                await self._take(entries)
-                await self._wait_for_room()
+        """Read, absorb and publish, for ever: the next entries are asked for before
+        these are counted."""
+        coming = self._follow(self._read_seq)
+        try:
+            while True:
+                epoch, entries = await coming
+                if epoch != self._epoch:
+                    raise LogLost(f"the log's epoch became {epoch}")
+                coming = self._follow(entries[-1].seq if entries else self._read_seq)
+                if len(entries) > ALL_WITHIN:
+                    # Counting so many takes a while, in which nothing would be sent.
+                    await asyncio.sleep(0)
+                if entries:
+                    await self._take(entries)
+                    await self._wait_for_room()
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+    def _follow(self, after: int) -> "asyncio.Task[tuple[str | None, list[Entry]]]":
+        return asyncio.create_task(self._reader.follow(after, READ_AT_ONCE, BLOCK_MS))
 
     async def _take(self, entries: list[Entry]) -> None:
         began = self._traces.clock()

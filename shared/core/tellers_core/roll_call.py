@@ -436,7 +436,7 @@ _OPEN, _YES, _NO = Phase.OPEN, Vote.YES, Vote.NO
 def absorb_vote(state: RollCall, event: VoteEvent) -> None:
     """`absorb` for a vote. Raises CorruptHistory."""
     votes, delegation, previous = state.votes, event.delegation, event.previous
-    if votes.get(delegation) is not previous or state.phase is not _OPEN:
+    if state.phase is not _OPEN or votes.get(delegation) is not previous:
         raise CorruptHistory(f"{delegation}'s vote contradicts what came before it")
     if delegation not in state.entitled:
         raise CorruptHistory(f"{delegation} is not entitled to vote here")

@@ -26,7 +26,7 @@ from tellers_core.events import (
 )
 from tellers_core.majority import Rule, majority
 from tellers_core.members import search_key
-from tellers_core.roll_call import Phase, RollCall
+from tellers_core.roll_call import Phase, RollCall, absorb_vote
 
 Status = Literal[
     "pending",
@@ -123,16 +123,21 @@ class Tally(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="tall
 
 
 class Projection(Struct):
-    """A roll call and its place in the log: seq and version of its last event, its
+    """A roll call and its place in the log: sequence and version of its last event, its
     time, and what that event retracted."""
 
     chamber: str
     id: str
     roll_call: RollCall
-    seq: int
+    sequence: str
     version: int
     at: str
     retracted: Retracted | None = None
+
+    @property
+    def seq(self) -> int:
+        """The seq of its last event."""
+        return int(self.sequence)
 
     @property
     def status(self) -> Status:
@@ -195,7 +200,7 @@ def absorb(before: Projection | None, recorded: Recorded) -> Projection:
             LogName.parse(recorded.source).chamber,
             recorded.roll_call,
             state,
-            recorded.seq,
+            recorded.sequence,
             1,
             recorded.time,
         )
@@ -206,13 +211,13 @@ def absorb(before: Projection | None, recorded: Recorded) -> Projection:
     event, retracted = recorded.event, None
     if isinstance(event, VoteRecorded):
         # Settled is what no first answer can change: nobody need look.
-        roll_call.absorb_vote(before.roll_call, event)
+        absorb_vote(before.roll_call, event)
     else:
         was = before.status
         state = roll_call.absorb(before.roll_call, event)
         if was in SETTLED and state.phase not in ENDED and status_of(state) != was:
             retracted = Retracted(was, recorded.seq, _cause(recorded))
-    before.seq = int(recorded.sequence)
+    before.sequence = recorded.sequence
     before.version = recorded.version
     before.at = recorded.time
     before.retracted = retracted

@@ -16,7 +16,7 @@ from alembic.config import Config
 from sqlalchemy import Engine, text
 
 from tellers_core.certificate import Extensions
-from tellers_core.codec import LogName, public_event, publishable
+from tellers_core.codec import LogName, public_event, publishable, roll_call_of
 from tellers_core.merkle import Frontier
 from tellers_core.notes import Checkpoint, Note, to_base64
 from tellers_runtime.archive.engine import migrate, open_engine, writing
@@ -111,7 +111,7 @@ def sign(log: LogName, epoch: str, tree: Frontier) -> CheckpointRow:
 def batch_of(log: list[Entry]) -> Batch:
     """Entries without projections: the tree is of events alone."""
     batch = Batch()
-    batch.events = [(seq, "r", archived(body)) for seq, body in log]
+    batch.events = [(seq, roll_call_of(body) or "", body) for seq, body in log]
     batch.last_seq = log[-1].seq
     return batch
 
@@ -300,6 +300,8 @@ def test_a_leaf_is_of_the_event_as_published_before_and_after_a_restore(
     assert published.pop("epoch") == EPOCH
     expected = sha256(b"\x00" + rfc8785.dumps(published)).digest()
     assert leaf_of(GA, 7, body) == leaf_of(GA, 7, restored) == expected
+    assert leaf_of(GA, 7, body, roll_call_of(body)) == expected
+    assert leaf_of(GA, 7, restored, roll_call_of(restored)) == expected
 
 
 def test_a_restore_does_not_make_an_event_of_what_was_none() -> None:
@@ -307,6 +309,7 @@ def test_a_restore_does_not_make_an_event_of_what_was_none() -> None:
     body = b'{"a":"\\\xff","rollcall":"r","datacontenttype":"application/json","id":1}'
     restored = archived(body).encode()
     assert publishable(GA, 7, body) == publishable(GA, 7, restored) == restored
+    assert publishable(GA, 7, body, roll_call_of(body)) == restored
 
 
 def test_a_leaf_of_a_real_event_is_of_its_canonical_bytes(entries: list[Entry]) -> None:
@@ -315,6 +318,7 @@ def test_a_leaf_of_a_real_event_is_of_its_canonical_bytes(entries: list[Entry]) 
         del event["epoch"]
         expected = sha256(b"\x00" + rfc8785.dumps(event)).digest()
         assert leaf_of(GA, seq, body) == expected
+        assert leaf_of(GA, seq, body, roll_call_of(body)) == expected
 
 
 # ---- archives from before there were trees

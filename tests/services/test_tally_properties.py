@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, example, settings
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
@@ -156,6 +156,11 @@ def test_the_archive_equals_a_recount_whatever_the_cuts_and_redeliveries(
     places=st.sets(st.integers(1, 80)),
     restarts=st.sets(st.integers(0, 80)),
 )
+@example(
+    history=[("", b'{"rollcall":"r0"}'), ("r0", strategies.ROLL)],
+    places={1},
+    restarts={0},
+).via("a bad entry before the beginning, then a restart: its name was forgotten")
 def test_neither_cuts_nor_restarts_change_what_is_counted_and_what_is_held(
     desk: Desk,
     history: list[tuple[str, Event | bytes]],

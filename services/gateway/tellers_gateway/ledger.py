@@ -70,9 +70,9 @@ class Ledger:
 
     def told(self, entry: Entry) -> LoggedEvent:
         """An event as it is told now."""
-        body = publishable(self._log, entry.seq, entry.body)
-        frame = event_frame(body, self._epoch, entry.seq)
         roll_call = roll_call_of(entry.body)
+        body = publishable(self._log, entry.seq, entry.body, roll_call)
+        frame = event_frame(body, self._epoch, entry.seq)
         policy = self._watch.policy(entry.body) if self._watch else None
         if policy is None:
             return LoggedEvent(entry.seq, roll_call, frame)

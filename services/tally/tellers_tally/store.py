@@ -54,7 +54,7 @@ from tellers_tally.sums import check_sums
 
 # In the canonical bytes of a closing, and of nothing else: within a text the quotation
 # marks would be escaped.
-CLOSING = '"type":"org.tellers.roll_call.closed.v'
+CLOSING = b'"type":"org.tellers.roll_call.closed.v'
 
 # The signed checkpoint of a log under an epoch, given its tree.
 Seal = Callable[[LogName, str, Frontier], CheckpointRow]
@@ -78,7 +78,7 @@ class Batch:
     def __init__(self) -> None:
         self.last_seq = 0
         self.closes = False
-        self.events: list[tuple[int, str, str]] = []
+        self.events: list[tuple[int, str, bytes]] = []
         self.tallies: dict[str, Tally] = {}
         self.scheduled: dict[str, int] = {}
         self.votes: dict[str, dict[str, tuple[str | None, int]]] = {}
@@ -93,13 +93,14 @@ class Batch:
     def keep(self, change: Change) -> None:
         """Archive the entry itself."""
         seq, body = change.entry
-        text = archived(body)
-        self.events.append((seq, change.roll_call, text))
-        self.closes = self.closes or CLOSING in text
+        self.events.append((seq, change.roll_call, body))
+        self.closes = self.closes or CLOSING in body
 
     def leaves(self, log: LogName) -> Iterator[bytes]:
         """The leaf hashes of its events."""
-        return (leaf_of(log, seq, text.encode()) for seq, _, text in self.events)
+        return (
+            leaf_of(log, seq, body, roll_call) for seq, roll_call, body in self.events
+        )
 
     def count(self, change: Change) -> None:
         """Take the votes that the entry puts on record."""
@@ -354,7 +355,10 @@ def _upsert(
 
 def _write(connection: Connection, log: LogName, batch: Batch) -> None:
     name = str(log)
-    bulk.insert(connection, EventRow, [(name, *event) for event in batch.events])
+    events = [
+        (name, seq, roll_call, archived(body)) for seq, roll_call, body in batch.events
+    ]
+    bulk.insert(connection, EventRow, events)
     tallies = [
         _roll_call_row(log, tally, batch.scheduled.get(tally.roll_call, 0))
         for tally in batch.tallies.values()

@@ -208,18 +208,23 @@ def as_text(entry: bytes) -> str:
     return entry.decode(errors="backslashreplace").replace("\0", "\\x00")
 
 
-def publishable(log: LogName, seq: int, entry: bytes) -> bytes:
+def publishable(
+    log: LogName, seq: int, entry: bytes, roll_call: str | None = None
+) -> bytes:
     """The entry, or, if it is no event of ours, one that says so in its place: what is
     published stays valid JSON without gaps (type `org.tellers.unreadable.v1`).
 
     The same for the entry as the archive keeps it (`as_text`), so that a log restored
     from there is published as it was.
+
+    Args:
+        roll_call: whose it is (`roll_call_of`), for who knows that already.
     """
     if entry.isascii() and b"\0" not in entry:
         kept = entry  # so most are, and this is done for each
     else:
-        kept = as_text(entry).encode()
-    if EPOCH_GAP in kept and roll_call_of(kept) is not None:
+        kept, roll_call = as_text(entry).encode(), None
+    if EPOCH_GAP in kept and (roll_call or roll_call_of(kept)) is not None:
         return kept
     sequence = sequence_of(seq)
     head = _canonical.encode({"data": {"entry": kept.decode()}})[:-1]

@@ -27,8 +27,8 @@ class Position(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Where a projection goes on: the position, every roll call up to there, and the
-    tallies of those that still run or are held."""
+    """Where a projection goes on: the position, every roll call that has an entry up to
+    there, understood or not, and the tallies of those that still run or are held."""
 
     position: Position
     roll_calls: list[str]
@@ -121,6 +121,8 @@ class ArchiveReader:
     def standing(self, log: LogName) -> Standing | None:
         """Where the projection of this log goes on; None when it has none."""
         of_log = col(RollCallRow.log) == str(log)
+        whose = col(EventRow.roll_call)
+        with_entries = select(whose).where(col(EventRow.log) == str(log), whose != "")
         going = select(col(RollCallRow.tally)).where(
             of_log,
             or_(col(RollCallRow.phase).not_in(ENDED), col(RollCallRow.held_seq) > 0),
@@ -129,7 +131,7 @@ class ArchiveReader:
             position = _position(connection, log)
             if position is None:
                 return None
-            names = connection.scalars(select(col(RollCallRow.id)).where(of_log)).all()
+            names = connection.scalars(with_entries.distinct()).all()
             texts = connection.scalars(going).all()
         tallies = [_tally(text, position.epoch) for text in texts]
         return Standing(position, list(names), tallies)

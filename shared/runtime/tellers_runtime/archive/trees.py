@@ -30,9 +30,10 @@ class Grown(NamedTuple):
     nodes: list[Node]
 
 
-def leaf_of(log: LogName, seq: int, body: bytes) -> bytes:
-    """The leaf hash of an entry: of the event as published, without its epoch."""
-    return leaf_hash(publishable(log, seq, body))
+def leaf_of(log: LogName, seq: int, body: bytes, roll_call: str | None = None) -> bytes:
+    """The leaf hash of an entry: of the event as published, without its epoch; see
+    `publishable`."""
+    return leaf_hash(publishable(log, seq, body, roll_call))
 
 
 def grow(frontier: Frontier, leaves: Iterable[bytes]) -> Grown:

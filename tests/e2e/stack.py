@@ -119,13 +119,20 @@ class Stack:
         return [self.tally, self.ingest, self.gateway]
 
     def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self) -> None:
         self.redis.start()
         migrate(self.database_url)
         self.token = asyncio.run(self._new_token())
         for service in self.services:
             service.start()
         self.wait_ready()
-        return self
 
     def wait_ready(self, seconds: float = 60.0) -> None:
         """Until every process is ready."""

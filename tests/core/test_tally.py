@@ -76,7 +76,8 @@ EXAMPLE = b"""
 
 def example() -> Tally:
     projection = projected(result(141, 5, 35, "two_thirds"))
-    return tally.tally(replace(projection, sequence=f"{183:016}", version=182), EPOCH)
+    projection.sequence, projection.version = f"{183:016}", 182
+    return tally.tally(projection, EPOCH)
 
 
 def test_the_contracts_example_comes_out_byte_for_byte() -> None:

@@ -9,6 +9,7 @@ from tests.pages.visitor import BACK_MS, PHONE, Visitor, pages_of
 
 NAME = "narrow"
 TITLE = "Report of the Special Political and Decolonization Committee, as revised"
+LEAST_ROOM = 8  # pixels
 PAGES = {**pages_of(NAME), "/status": "live"}
 # Labels of the counts that leave their column; numbers of one row at two heights.
 UNEVEN = """() => {
@@ -73,3 +74,26 @@ def test_far_from_the_gateway_old_figures_are_told_once(
         for visitor in (reader, framed):
             visitor.sees_state("live", BACK_MS)
             assert not visitor.page.locator("#trouble").is_visible()
+
+
+def test_what_is_held_is_said_in_a_plate_with_room_around_it(
+    browser: Browser, stack: Stack, clerk: Clerk
+) -> None:
+    clerk.open("behind")
+    clerk.vote("behind", "FRA", "yes")
+    stack.tally.kill()
+    try:
+        clerk.vote("behind", "FJI", "no")
+        for path in ("/", "/board/ga/behind", "/v/ga/behind", "/embed/ga/behind"):
+            with Visitor(browser, stack.gateway_url, PHONE) as visitor:
+                visitor.page.goto(stack.gateway_url + path)
+                visitor.sees_state("held")
+                words = "These are the last good figures"
+                plate = visitor.page.locator(".alarm", has_text=words).first
+                plate.wait_for()
+                room = plate.evaluate(
+                    "(plate) => parseFloat(getComputedStyle(plate).paddingInlineStart)"
+                )
+                assert room >= LEAST_ROOM, path
+    finally:
+        stack.tally.start()

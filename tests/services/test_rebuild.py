@@ -149,7 +149,7 @@ async def test_what_is_held_without_a_cause_is_let_go_and_published(
 async def test_what_newer_code_understands_is_let_go(
     redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kind = b"org.tellers.vote.recorded.v1"
+    kind = b'org.tellers.vote.recorded.v1"}'
     decoders = dict(codec._DECODERS)
     del decoders[kind]
     async with tallied(redis_url, database_url) as (log, archive, _):

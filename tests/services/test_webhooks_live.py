@@ -156,7 +156,10 @@ def test_410_disables_and_enabling_goes_on_where_it_was(
 ) -> None:
     receiver.reply = lambda _, __: Reply(410)
     endpoint = subscribers.subscribe(receiver, roll_call="gone")
-    clerk.replay("gone", FOUR)
+    with Receiver() as other:
+        subscribers.subscribe(other, roll_call="gone")
+        clerk.replay("gone", FOUR)
+        other.wait_for_kept(len(NAMES))
     wait_until(
         lambda: not subscribers.endpoint(endpoint)["enabled"], PATIENCE, "the end of it"
     )
@@ -234,9 +237,11 @@ def test_rules_tell_of_what_matters_only(
     ]
     subscribers.subscribe(receiver, chamber="sc", rules=rules)
     clerk.open("vetoed", chamber="sc", rule="security_council")
-    members = httpx.get(
-        f"{subscribers.stack.gateway_url}/v1/sc/roll-calls/vetoed", verify=False
-    ).json()["not_voting"]
+    shown = f"{subscribers.stack.gateway_url}/v1/sc/roll-calls/vetoed"
+    wait_until(
+        lambda: httpx.get(shown, verify=False).is_success, PATIENCE, "the roll call"
+    )
+    members = httpx.get(shown, verify=False).json()["not_voting"]
     elected = [code for code in members if code not in PERMANENT]
     clerk.vote("vetoed", elected[0], "yes", chamber="sc")
     clerk.vote("vetoed", "FRA", "yes", chamber="sc")

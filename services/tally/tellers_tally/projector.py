@@ -6,6 +6,7 @@ its last good tally and lets the others go on. An entry that does not even say w
 is could be anybody's: it holds every roll call that is still running.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable
 
@@ -131,7 +132,8 @@ def _copied(projection: Projection | None) -> Projection | None:
     if projection is None:
         return None
     state = projection.roll_call
-    return replace(projection, roll_call=replace(state, votes=dict(state.votes)))
+    alone = replace(state, votes=dict(state.votes))
+    return dataclasses.replace(projection, roll_call=alone)
 
 
 def _standing(projection: Projection) -> Figures:

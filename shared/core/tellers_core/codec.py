@@ -102,14 +102,13 @@ class _Type(Struct):
 _TYPE = b'"type":"'
 _decode_type = msgspec.json.Decoder(_Type).decode
 _decode_payload = msgspec.json.Decoder(RecordedAs[Payload]).decode  # type: ignore[type-var]
-# By the type; entries of the log are read in one pass.
+# By the type, with what ends an entry; entries of the log are read in one pass.
 _DECODERS = {
-    f"{TYPE_PREFIX}{name}.v{schema}".encode(): msgspec.json.Decoder(
+    f'{TYPE_PREFIX}{name}.v{schema}"}}'.encode(): msgspec.json.Decoder(
         RecordedAs[event]  # type: ignore[valid-type]
     ).decode
     for event, (name, schema) in WIRE_NAMES.items()
 }
-_DECODERS_BY_END = {type_ + b'"}': found for type_, found in _DECODERS.items()}
 _CURRENT = {name: (schema, event) for event, (name, schema) in WIRE_NAMES.items()}
 
 
@@ -148,9 +147,9 @@ def decode(entry: bytes, upcasters: Upcasters = UPCASTERS) -> Recorded:
             entry.decode()  # JSON is UTF-8; what is skipped is not looked at
         # In canonical bytes `type` is last. What looks like it within a text does not:
         # there the quotation marks are escaped.
-        decode_entry = _DECODERS_BY_END.get(entry.rpartition(_TYPE)[2])
+        decode_entry = _DECODERS.get(entry.rpartition(_TYPE)[2])
         if decode_entry is None:
-            decode_entry = _DECODERS.get(_decode_type(entry).type.encode())
+            decode_entry = _DECODERS.get(b'%b"}' % _decode_type(entry).type.encode())
         recorded: Recorded = (
             _decode_older(entry, upcasters)
             if decode_entry is None

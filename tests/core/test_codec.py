@@ -391,9 +391,9 @@ OLD_VOTES = [
 def schema_three(monkeypatch: pytest.MonkeyPatch) -> None:
     """A codec of the future, that knows vote.recorded in schema 3."""
     decoders = codec._DECODERS
-    current = decoders[b"org.tellers.vote.recorded.v1"]
-    monkeypatch.delitem(decoders, b"org.tellers.vote.recorded.v1")
-    monkeypatch.setitem(decoders, b"org.tellers.vote.recorded.v3", current)
+    current = decoders[b'org.tellers.vote.recorded.v1"}']
+    monkeypatch.delitem(decoders, b'org.tellers.vote.recorded.v1"}')
+    monkeypatch.setitem(decoders, b'org.tellers.vote.recorded.v3"}', current)
     monkeypatch.setitem(codec._CURRENT, "vote.recorded", (3, VoteRecorded))
 
 

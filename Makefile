@@ -22,7 +22,7 @@ run: setup ## the whole system, live, replaying a historical roll call
 
 .PHONY: test
 test: setup test-tools ## the whole suite; ARGS goes to pytest
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-tools
 test-tools: ## what the tests meet beside Python: Chromium, fonts, redis-server, nginx, promtool

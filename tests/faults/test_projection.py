@@ -158,7 +158,8 @@ async def test_f11_of_two_projections_one_applies_each_batch(
                 await until(
                     lambda: min(*two.said("won"), sum(two.said("lost"))) >= each,
                     "both to win and lose",
-                    seconds=size(40, 600),
+                    # Who lost comes back late, and wins one in twenty.
+                    seconds=size(120, 600),
                 )
             await here.archived()
         found = await damage(here)

@@ -22,6 +22,7 @@ from tellers_core.tally import Tally, decode_tally
 from tellers_runtime import keys
 from tellers_runtime.archive.engine import migrate
 from tellers_runtime.archive.tables import EventRow, VoteRow
+from tellers_runtime.log import Entry, LogReader
 from tellers_tally.restore import restore_all
 from tellers_tally.store import Batch, Store
 from tellers_tally.worker import ALL_WITHIN, MAX_UNARCHIVED
@@ -200,6 +201,16 @@ async def test_an_intention_long_after_closing_is_taken_in(
 async def test_reading_waits_when_the_archive_is_too_far_behind(
     redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[int] = []
+    follow = LogReader.follow
+
+    async def noted(
+        reader: LogReader, after: int, count: int, block_ms: int
+    ) -> tuple[str | None, list[Entry]]:
+        asked.append(after)
+        return await follow(reader, after, count, block_ms)
+
+    monkeypatch.setattr(LogReader, "follow", noted)
     async with tallied(redis_url, database_url) as (log, archive, leader):
         gate = Gate(monkeypatch, leader.store)
         gate.close()
@@ -210,6 +221,8 @@ async def test_reading_waits_when_the_archive_is_too_far_behind(
             last = await log.append(f"r{number}", ASSEMBLY, RollCallOpened(), *VOTES)
         await until_published(log, MAX_UNARCHIVED + 1)
         assert await log.projected() < last
+        # Nothing is kept in hand either, to be counted when it is old.
+        assert max(asked) <= MAX_UNARCHIVED
         gate.open()
         await until(lambda: archive.seq() == last, "the archive")
         archive.must_equal_a_recount(await log.entries())

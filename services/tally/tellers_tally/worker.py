@@ -214,25 +214,30 @@ class _Run:
     async def read(self) -> None:
         """Read, absorb and publish, for ever: the next entries are asked for before
         these are counted."""
-        coming = self._follow(self._read_seq)
+        coming = asyncio.create_task(self._follow(self._read_seq))
         try:
             while True:
                 epoch, entries = await coming
                 if epoch != self._epoch:
                     raise LogLost(f"the log's epoch became {epoch}")
-                coming = self._follow(entries[-1].seq if entries else self._read_seq)
+                read = entries[-1].seq if entries else self._read_seq
+                coming = asyncio.create_task(self._follow(read))
                 if len(entries) > ALL_WITHIN:
                     # Counting so many takes a while, in which nothing would be sent.
                     await asyncio.sleep(0)
                 if entries:
                     await self._take(entries)
-                    await self._wait_for_room()
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
 
-    def _follow(self, after: int) -> "asyncio.Task[tuple[str | None, list[Entry]]]":
-        return asyncio.create_task(self._reader.follow(after, READ_AT_ONCE, BLOCK_MS))
+    async def _follow(self, after: int) -> tuple[str | None, list[Entry]]:
+        """What follows an entry, as soon as there is room for more in the archive: what
+        was read before a long wait could be of a log that has been replaced since."""
+        while after - self._archived_seq > MAX_UNARCHIVED:
+            self._drained.clear()
+            await self._drained.wait()
+        return await self._reader.follow(after, READ_AT_ONCE, BLOCK_MS)
 
     async def _take(self, entries: list[Entry]) -> None:
         began = self._traces.clock()
@@ -294,11 +299,6 @@ class _Run:
 
     def _tallies(self, roll_calls: Iterable[str]) -> list[Tally]:
         return [self._projector.tally(name, self._epoch) for name in roll_calls]
-
-    async def _wait_for_room(self) -> None:
-        while self._read_seq - self._archived_seq > MAX_UNARCHIVED:
-            self._drained.clear()
-            await self._drained.wait()
 
     async def archive(self) -> None:
         """Archive whatever has gathered, for ever. Raises LeaseLost."""

@@ -35,7 +35,7 @@ export class Card {
       class: "to-board", textContent: language.say("see_board"),
       attributes: { "aria-hidden": "true" },
     });
-    this.held = element("p", { class: "alarm held", hidden: true });
+    this.held = element("p", { class: "alarm", hidden: true });
     this.root = element(
       "li",
       { class: "card", data: { key: `${tally.chamber}/${tally.roll_call}` } },

@@ -3,7 +3,6 @@
 import { dayOf } from "./origin.js";
 import { ENDED } from "./verdict.js";
 
-
 /** Whether it is over; one of the past that could not be closed is over too. */
 export const isPast = ({ phase, imported }) => ENDED.has(phase) || Boolean(imported);
 

@@ -57,7 +57,7 @@ function card(chamber, { epoch, seq, tally_seq: counted, held, checkpoint }) {
   );
   if (held) {
     const why = language.say("why_held", { reason: heldInWords(held, language) });
-    made.append(element("p", { class: "alarm held", textContent: why }));
+    made.append(element("p", { class: "alarm", textContent: why }));
   }
   made.append(list);
   return made;

@@ -61,7 +61,7 @@ function resultOf(tally, language) {
   const made = element("div", { class: "result" }, where(tally, language));
   if (rehearsal) {
     const real = language.say("not_real");
-    made.append(paragraph("alarm held", `${language.say("rehearsal")}: ${real}`));
+    made.append(paragraph("alarm", `${language.say("rehearsal")}: ${real}`));
   }
   made.append(
     element("h3", {}, element("bdi", { textContent: title })),
@@ -117,7 +117,7 @@ function keyPlate({ fingerprint, madeUp, witnesses, origin }, language) {
     element("p", { class: "origin" }, element("bdi", { textContent: origin })),
     element("p", { class: "fingerprint", id: "fingerprint", dir: "ltr" }, fingerprint),
   );
-  if (madeUp) plate.append(paragraph("alarm held", language.say("made_up")));
+  if (madeUp) plate.append(paragraph("alarm", language.say("made_up")));
   plate.append(
     paragraph("lead", language.say("whose")),
     element("label", { class: "told" },

@@ -132,6 +132,9 @@ class Receiver:
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
                 body = self.rfile.read(length)
+                if len(body) < length:  # the sender was killed: no request came
+                    self.close_connection = True
+                    return
                 headers = {name.lower(): text for name, text in self.headers.items()}
                 if self.path != "/hook":
                     receiver.others.append(self.path)

@@ -81,10 +81,8 @@ def create_app(
         def build_middleware_stack(self) -> ASGIApp:
             inner = super().build_middleware_stack()
             direct = Direct(inner, router.routes, self.exception_handlers)
-            named = Named(direct)
-            traced = WithTraceparent(named) if traces.on else named
-            answering = outermost.AnswerHeaders(traced, HEADERS)
-            return outermost.behind(settings.trusted_proxies, answering)
+            traced = WithTraceparent(direct) if traces.on else direct
+            return outermost.behind(settings.trusted_proxies, Named(traced, HEADERS))
 
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http" and self.middleware_stack is not None:

@@ -2,18 +2,26 @@
 
 import itertools
 import secrets
+from collections.abc import Mapping
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
+
+from tellers_runtime.outermost import on_the_line, with_headers
 
 HEADER = b"request-id"
 
 
 class Named:
-    """Names requests `<process>-<number>`; a client's own names are not believed."""
+    """Names requests `<process>-<number>`; a client's own names are not believed.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        headers: what every answer has beside the name, unless it has it already.
+    """
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
         self._app = app
+        self._headers = on_the_line(headers)
         self._process = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
@@ -22,16 +30,9 @@ class Named:
             await self._app(scope, receive, send)
             return
         name = f"{self._process}-{next(self._numbers)}"
-
-        header = HEADER, name.encode()
-
-        async def with_name(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), header]
-            await send(message)
-
+        sending = with_headers(send, [*self._headers, (HEADER, name.encode())])
         bound = bind_contextvars(request=name)
         try:
-            await self._app(scope, receive, with_name)
+            await self._app(scope, receive, sending)
         finally:
             reset_contextvars(**bound)

@@ -320,12 +320,14 @@ def wish_of(query: Mapping[str, str], default_feed: FeedName | None) -> Wish:
     """The wish in a query string. Raises HttpProblem naming the parameter."""
     feed = query.get("feed", default_feed)
     if feed not in ("tally", "events"):
-        raise HttpProblem("bad_request", "feed must be tally or events")
+        detail = "feed must be tally or events"
+        raise HttpProblem("bad_request", detail, pointer="/query/feed")
     after = query.get("after")
     try:
         place = None if after is None else parse_seq(after)
     except ValueError as error:
-        raise HttpProblem("bad_request", f"after must be a seq: {error}") from None
+        detail = f"after must be a seq: {error}"
+        raise HttpProblem("bad_request", detail, pointer="/query/after") from None
     return Wish(
         "tally" if feed == "tally" else "events",
         query.get("roll_call"),

@@ -63,7 +63,11 @@ def _place(last_event_id: str) -> tuple[str, int]:
             return epoch, parse_seq(seq)
     except ValueError:
         pass
-    raise HttpProblem("bad_request", "Last-Event-ID must be <epoch>:<seq>")
+    raise HttpProblem(
+        "bad_request",
+        "Last-Event-ID must be <epoch>:<seq>",
+        pointer="/header/Last-Event-ID",
+    )
 
 
 async def _stream(

@@ -9,7 +9,7 @@ from tellers_runtime.clock import Clock
 from tellers_runtime.tokens import TokenStore
 from tellers_webhooks.courier import Couriers
 from tellers_webhooks.endpoints import Endpoints
-from tellers_webhooks.follower import Follower
+from tellers_webhooks.follower import Follower, SaidLast
 from tellers_webhooks.guard import Guard
 from tellers_webhooks.planner import Planner
 from tellers_webhooks.queue import Queue
@@ -19,6 +19,7 @@ class Desk(NamedTuple):
     """Everything that management works on."""
 
     logs: tuple[LogName, ...]
+    said: SaidLast
     tokens: TokenStore
     endpoints: Endpoints
     queue: Queue

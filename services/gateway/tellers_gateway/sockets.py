@@ -77,7 +77,14 @@ class Unsubscribe(Struct, tag_field="op", tag="unsubscribe"):
     id: Number
 
 
+class _Numbered(Struct):
+    """As much of a bad request as its answer needs."""
+
+    id: Number | None = None
+
+
 _decode = msgspec.json.Decoder(Subscribe | Unsubscribe).decode
+_decode_id = msgspec.json.Decoder(_Numbered).decode
 
 
 class Session:
@@ -175,6 +182,7 @@ class Session:
             self._connection, self._hub, number, wish.roll_call, self._spawn
         )
         self._subscriptions[number] = subscription
+        self._take_time()
         self._connection.control(beginning.subscribed(number))
         subscription.start(beginning)
 
@@ -186,16 +194,20 @@ class Session:
 
     def end(self) -> None:
         """End every subscription, and whatever is waited for."""
-        if self._hurry is not None:
-            self._hurry.cancel()
+        self._take_time()
         if self._answering is not None:
             self._answering.cancel()
         for number in list(self._subscriptions):
             self.unsubscribe(number)
 
+    def _take_time(self) -> None:
+        """Something was subscribed in time: it may be ended before the next one."""
+        if self._hurry is not None:
+            self._hurry.cancel()
+            self._hurry = None
+
     def _too_late(self) -> None:
-        if not self._subscriptions:
-            self._connection.let_go(NO_SUBSCRIPTION, "nothing was subscribed in time")
+        self._connection.let_go(NO_SUBSCRIPTION, "nothing was subscribed in time")
 
     # Answering
 
@@ -213,7 +225,7 @@ class Session:
             request = _decode(message if isinstance(message, str) else b"")
         except msgspec.ValidationError as error:
             problem = HttpProblem("bad_request", str(error))
-            self._connection.control(error_frame(problem, None))
+            self._connection.control(error_frame(problem, _id_of(message)))
             return
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             self._connection.let_go(BAD_MESSAGE, "send JSON text as tellers.v1 says")
@@ -251,6 +263,14 @@ def error_frame(problem: HttpProblem, number: int | None) -> Frame:
     """A problem as a frame, with the id of the request it answers if there is one."""
     which = {} if number is None else {"id": number}
     return control_frame("error", **which, problem=problem.body())
+
+
+def _id_of(message: str | bytes) -> int | None:
+    """The id of a request that is otherwise bad; None when it is bad itself."""
+    try:
+        return _decode_id(message).id
+    except msgspec.ValidationError:
+        return None
 
 
 def _problem(error: Exception) -> HttpProblem:

@@ -49,7 +49,7 @@ QUERY_SUBSCRIPTION = 0
 WISHES = ("feed", "roll_call", "after", "epoch")
 AWAY = (NotReady, LogLost, *Unavailable, DBAPIError)
 
-_is_live = re.compile(r"/v1/(?P<chamber>[^/]+)/live").fullmatch
+is_live = re.compile(r"/v1/(?P<chamber>[^/]+)/live").fullmatch
 logger = structlog.get_logger()
 
 
@@ -302,7 +302,7 @@ class LiveSockets:
 
     def _open(self, upgrade: Upgrade) -> None:
         scope = upgrade.scope
-        found = _is_live(scope["path"])
+        found = is_live(scope["path"])
         if found is None:
             raise HttpProblem("not_found", "there is no WebSocket here")
         request = HTTPConnection(scope)

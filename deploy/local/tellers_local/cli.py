@@ -18,7 +18,7 @@ from tellers_local.recorded import chamber_named, load, parse_rule
 from tellers_local.replaying import Target, replay, token_for
 from tellers_local.terminal import warn
 from tellers_local.watch import watch
-from tellers_runtime.tokens import Scope
+from tellers_runtime.tokens import Audience, Scope
 
 app = typer.Typer(
     help="Live vote tallies you can trust on air.",
@@ -210,13 +210,17 @@ def create_token(
     expires: Annotated[
         str | None, typer.Option(help="After how long it ends: 30d, 12h, 90m.")
     ] = None,
+    audience: Annotated[
+        Audience | None,
+        typer.Option(help="Only real roll calls, or only rehearsals; else both."),
+    ] = None,
     data: Data = DATA,
 ) -> None:
     """Make a token; it is shown this once."""
     from tellers_local import maintenance
 
     lifetime = None if expires is None else maintenance.lifetime(expires)
-    maintenance.create_token(DataDir(data), name, scope, lifetime)
+    maintenance.create_token(DataDir(data), name, scope, lifetime, audience)
 
 
 @token_app.command(name="list")

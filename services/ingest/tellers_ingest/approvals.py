@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from tellers_core.errors import UnknownRollCall
+from tellers_ingest.auth import check_audience
 from tellers_ingest.cache import Place
 from tellers_runtime import fields, keys
 from tellers_runtime.clients import Clients
@@ -85,6 +86,7 @@ class Approvals:
     ) -> Approval:
         """Approve the command on the roll call as it is now."""
         loaded = await self._load(place)
+        check_audience(by.audience, rehearsal=loaded.roll_call.roll.rehearsal)
         expires = self._clock() + timedelta(seconds=EXPIRY_SECONDS)
         approval = Approval(
             approval_id,

@@ -122,6 +122,7 @@ def _approval(pending: Approval | None) -> dict[str, Any] | None:
         "approval": pending.approval,
         "command": pending.command,
         "reason": pending.reason,
+        "rule": pending.rule,
         "name": pending.name,
         "version": pending.version,
         "expires_at": pending.expires_at,

@@ -76,6 +76,10 @@ def replay_command(
         str | None,
         typer.Option("--id", help="The roll call's id, not the file's name."),
     ] = None,
+    rehearsal: Annotated[
+        bool,
+        typer.Option("--rehearsal", help="Play rehearsals: for practice, never live."),
+    ] = False,
     token: Annotated[str | None, typer.Option(help="API token.")] = None,
     ingest: Annotated[str | None, typer.Option(help="Address of ingest.")] = None,
     gateway: Gateway = None,
@@ -86,7 +90,8 @@ def replay_command(
     wanted = None if rule is None else parse_rule(rule)
     recordings = load(files, chamber_named(chamber), wanted, roll_call)
     services = find_services(data, gateway, ingest)
-    replay(recordings, Target(services, token_for(data, token), chamber), seconds)
+    target = Target(services, token_for(data, token), chamber, rehearsal)
+    replay(recordings, target, seconds)
 
 
 @app.command(name="import")

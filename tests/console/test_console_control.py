@@ -207,6 +207,34 @@ def test_unlocking_takes_two_persons_at_two_desks(
             assert desk.errors == []
 
 
+def test_another_majority_takes_two_persons_who_see_which(
+    stack: Stack, browser: Browser, clerk: Clerk
+) -> None:
+    clerk.open("two-rule")
+    with two_persons(stack) as service:
+        desks = [Desk(browser, stack), Desk(browser, stack)]
+        first, second = desks
+        for desk, clear in ((first, stack.token), (second, token(stack))):
+            desk.at(service.url)
+            desk.sit_down("two-rule", clear)
+            desk.ready()
+        first.page.click("#do-rule")
+        first.page.select_option("#new-majority", "unanimous")
+        first.page.click("#ask-yes")
+        first.page.fill("#approval-reason", "the chair ruled so")
+        first.page.click("#ask-yes")
+        asked = "asks to switch the rule to unanimous: the chair ruled so"
+        second.sees("#approval", asked)
+        second.page.click("#approval-go")
+        rule = "/v1/ga/roll-calls/two-rule"
+        wait_until(
+            lambda: clerk.http.get(rule).json()["rule"] == "unanimous", 15, "the rule"
+        )
+        for desk in desks:
+            desk.context.close()
+            assert desk.errors == []
+
+
 def test_a_rehearsal_reaches_no_live_screen(
     desk: Desk, stack: Stack, clerk: Clerk, browser: Browser
 ) -> None:

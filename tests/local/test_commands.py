@@ -257,6 +257,27 @@ def test_a_replay_is_played_under_the_next_free_id(installation: Installation) -
         assert done.stdout == f"{said}{name} {RESULT}\n", done.stderr
 
 
+def test_a_rehearsal_is_replayed_beside_the_real_log(
+    installation: Installation,
+) -> None:
+    before = installation.events()
+    made = tellers(
+        *("token", "create", "--scope", "record", "--scope", "preside"),
+        *("--name", "practice", "--audience", "rehearsal"),
+        *("--data", installation.data),
+    )
+    practice = (
+        *("replay", own_file("es-11-3"), "--seconds", "0", "--id", "drill"),
+        *("--token", made.stdout.strip(), "--data", installation.data),
+    )
+    assert "403: this token has the audience rehearsal" in refusal(1, *practice)
+    done = tellers(*practice, "--rehearsal")
+    assert done.stdout == f"REHEARSAL drill {RESULT}\n", done.stderr
+    assert installation.events() == before
+    url = f"{installation.running.gateway}/v1/ga/roll-calls/drill/tally"
+    assert httpx.get(url, trust_env=False).json()["rehearsal"] is True
+
+
 def test_a_replay_without_a_valid_token_is_refused(installation: Installation) -> None:
     sentence = refusal(
         1,

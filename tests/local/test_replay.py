@@ -58,6 +58,7 @@ async def test_a_roll_call_is_played_in_the_files_order(recording: Recording) ->
         "title": recording.title,
         "symbol": "A/ES-11/L.4",
         "rule": "two_thirds",
+        "rehearsal": False,
     }
     base = "/v1/ga/roll-calls/es-11-3"
     assert (opened.path, locked.path) == (f"{base}/open", f"{base}/lock")

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from tellers_runtime import keys, tokens
 from tellers_runtime.log import connect
-from tellers_runtime.tokens import Scope, TokenStore
+from tellers_runtime.tokens import Audience, Scope, TokenStore
 
 
 @pytest.fixture
@@ -51,6 +52,34 @@ async def test_scopes_are_what_they_say(redis: Redis) -> None:
         token = await store.verify(await store.create("t", scopes))
         assert token is not None
         assert {scope for scope in Scope if token.allows(scope)} == allowed
+
+
+async def test_an_audience_is_kept_and_manages_no_webhooks(redis: Redis) -> None:
+    store = TokenStore(redis)
+    for audience, of_live, of_rehearsals in (
+        (Audience.LIVE, True, False),
+        (Audience.REHEARSAL, False, True),
+    ):
+        token = await store.verify(
+            await store.create("t", [Scope.ADMIN], audience=audience)
+        )
+        assert token is not None
+        assert token.audience is audience
+        assert audience.has(rehearsal=False) == of_live
+        assert audience.has(rehearsal=True) == of_rehearsals
+        assert {s for s in Scope if token.allows(s)} == set(Scope) - {Scope.WEBHOOKS}
+
+
+async def test_a_token_of_before_is_for_both(redis: Redis) -> None:
+    store = TokenStore(redis)
+    clear = await store.create("old", [Scope.ADMIN])
+    token_id = clear.split("_")[1]
+    kept = msgspec.json.decode(await redis.hget(keys.TOKENS, token_id) or b"")
+    del kept["audience"]
+    await redis.hset(keys.TOKENS, token_id, msgspec.json.encode(kept))
+    token = await store.verify(clear)
+    assert token is not None
+    assert token.audience is None
 
 
 @pytest.mark.parametrize(

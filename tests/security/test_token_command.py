@@ -40,14 +40,20 @@ def _ms(number: int) -> timedelta:
     return timedelta(milliseconds=number)
 
 
-def tellers(redis_url: str, data: Path, *arguments: str) -> str:
-    done = subprocess.run(
+def run(
+    redis_url: str, data: Path, *arguments: str
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
         [sys.executable, "-m", "tellers_local", *arguments, "--data", str(data)],
         env={**os.environ, "TELLERS_REDIS_URL": redis_url},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def tellers(redis_url: str, data: Path, *arguments: str) -> str:
+    done = run(redis_url, data, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -70,6 +76,34 @@ async def test_a_token_ends_when_it_was_said_to(redis_url: str, tmp_path: Path) 
             assert tuple(token is not None for token in found) == alive, milliseconds
     finally:
         await redis.aclose()
+
+
+def test_a_token_is_for_one_audience_or_both(redis_url: str, tmp_path: Path) -> None:
+    asked = ("token", "create", "--scope", "record", "--name")
+    tellers(redis_url, tmp_path, *asked, "practice", "--audience", "rehearsal")
+    tellers(redis_url, tmp_path, *asked, "hall", "--audience", "live", "--expires=2h")
+    tellers(redis_url, tmp_path, *asked, "both")
+    practice, hall, both = tellers(redis_url, tmp_path, "token", "list").splitlines()
+    assert practice.endswith("  practice  rehearsal only")
+    assert "  hall  live only  until 20" in hall
+    assert both.endswith("  both")
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "said"),
+    [
+        (["--audience", "rehearsals"], 2, "'live', 'rehearsal'"),
+        (["--audience", "live", "--scope", "webhooks"], 1, "--audience is for record"),
+    ],
+)
+def test_what_is_no_audience_is_refused(
+    redis_url: str, tmp_path: Path, more: list[str], status: int, said: str
+) -> None:
+    asked = ("token", "create", "--scope", "record", "--name", "desk")
+    done = run(redis_url, tmp_path, *asked, *more)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert tellers(redis_url, tmp_path, "token", "list") == ""
 
 
 async def test_a_token_in_the_memory_ends_too(redis_url: str) -> None:

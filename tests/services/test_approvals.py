@@ -1,4 +1,4 @@
-"""A second person for what undoes the lock."""
+"""A second person for what undoes the lock, and for another majority."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -9,8 +9,9 @@ import pytest
 from tellers_ingest.approvals import EXPIRY_SECONDS
 from tellers_runtime import keys
 from tellers_runtime.tokens import Scope, TokenStore
-from tests.services.ingest import Hall, hall, running
+from tests.services.ingest import Hall, hall, places, running
 
+SIMPLE = {"rule": "simple"}
 Two = tuple[httpx.AsyncClient, httpx.AsyncClient]
 
 
@@ -42,8 +43,11 @@ async def two(at: Hall) -> AsyncIterator[Two]:
         yield first, second
 
 
-async def approve(by: httpx.AsyncClient, command: str = "unlock") -> str:
-    body = {"command": command, "reason": "a delegation asked before proclamation"}
+async def approve(
+    by: httpx.AsyncClient, command: str = "unlock", **more: object
+) -> str:
+    reason = "a delegation asked before proclamation"
+    body = {"command": command, "reason": reason, **more}
     answer = await by.post("approvals", json=body)
     assert answer.status_code == 200, answer.text
     found: str = answer.json()["approval"]
@@ -71,8 +75,9 @@ async def test_one_approves_another_carries_out(
 
 async def test_nobody_does_it_alone(two: Two) -> None:
     first, _ = two
-    for command in ("unlock", "annul"):
-        assert "needs a second person" in refusal(await first.post(command))
+    for command, body in (("unlock", {}), ("annul", {}), ("rule", SIMPLE)):
+        answer = await first.post(command, json=body)
+        assert "needs a second person" in refusal(answer)
     approval = await approve(first)
     assert "another token" in refusal(
         await first.post("unlock", json={"approval": approval})
@@ -101,11 +106,62 @@ async def test_an_approval_of_what_has_changed_since_is_void(
     at: Hall, two: Two
 ) -> None:
     first, second = two
+    unlocking = {"approval": await approve(first)}
+    assert (await second.post("unlock", json=unlocking)).status_code == 200
     approval = await approve(first, "annul")
-    rule = {"rule": "simple"}
-    assert (await first.post("rule", json=rule)).status_code == 200
+    await at.clerk.vote("NOR", "no")
     detail = refusal(await second.post("annul", json={"approval": approval}))
-    assert "version 4 was approved, the roll call is at 5" in detail
+    assert "version 5 was approved, the roll call is at 6" in detail
+
+
+async def test_another_majority_takes_two(at: Hall, two: Two) -> None:
+    first, second = two
+    approval = await approve(first, "rule", **SIMPLE)
+    seen = await at.clerk.send("GET", "/es-11-1")
+    assert seen.json()["approval"]["rule"] == "simple"
+    alone = await first.post("rule", json={**SIMPLE, "approval": approval})
+    assert "another token" in refusal(alone)
+    other = await second.post("rule", json={"rule": "unanimous", "approval": approval})
+    assert 'what was approved is another rule: "simple"' in refusal(other)
+    answer = await second.post("rule", json={**SIMPLE, "approval": approval})
+    assert answer.status_code == 200
+    assert answer.json()["roll_call"]["rule"] == "simple"
+    assert answer.json()["events"] == ["roll_call.rule_changed"]
+
+
+async def test_a_rule_is_switched_while_votes_come_in(at: Hall, two: Two) -> None:
+    """What was approved is to go from one rule to the other, in this phase."""
+    first, second = two
+    unlocking = {"approval": await approve(first)}
+    assert (await second.post("unlock", json=unlocking)).status_code == 200
+    fraction = {"fraction": "3/5", "of": "members", "strict": False}
+    approval = await approve(first, "rule", rule=fraction)
+    await at.clerk.vote("NOR", "no")
+    answer = await second.post("rule", json={"rule": fraction, "approval": approval})
+    assert answer.json()["roll_call"]["rule"]["fraction"] == "3/5"
+    approval = await approve(first, "rule", **SIMPLE)
+    await at.clerk.send("POST", "/es-11-1/lock")
+    answer = await second.post("rule", json={**SIMPLE, "approval": approval})
+    assert "approve anew" in refusal(answer)
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"command": "rule"}, "/rule"),
+        ({"command": "rule", "rule": None}, "/rule"),
+        ({"command": "rule", "rule": "half"}, "/rule"),
+        ({"command": "annul", "rule": "simple"}, "/rule"),
+        ({"command": "close"}, "/command"),
+    ],
+)
+async def test_what_cannot_be_approved(
+    two: Two, body: dict[str, object], place: str
+) -> None:
+    first, _ = two
+    answer = await first.post("approvals", json={"reason": "r", **body})
+    assert answer.status_code == 422
+    assert places(answer) == [place]
 
 
 async def test_an_approval_ends_by_itself(at: Hall, two: Two) -> None:
@@ -137,4 +193,6 @@ async def test_without_the_setting_one_person_is_enough(redis_url: str) -> None:
         await at.clerk.open()
         await at.clerk.send("POST", "/es-11-1/lock")
         assert (await at.clerk.send("POST", "/es-11-1/unlock")).status_code == 200
+        switched = await at.clerk.send("POST", "/es-11-1/rule", SIMPLE)
+        assert switched.json()["roll_call"]["rule"] == "simple"
         assert (await at.clerk.send("POST", "/es-11-1/annul")).status_code == 200

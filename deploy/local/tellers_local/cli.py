@@ -18,7 +18,7 @@ from tellers_local.recorded import chamber_named, load, parse_rule
 from tellers_local.replaying import Target, replay, token_for
 from tellers_local.terminal import warn
 from tellers_local.watch import watch
-from tellers_runtime.tokens import Scope
+from tellers_runtime.tokens import Audience, Scope
 
 app = typer.Typer(
     help="Live vote tallies you can trust on air.",
@@ -76,6 +76,10 @@ def replay_command(
         str | None,
         typer.Option("--id", help="The roll call's id, not the file's name."),
     ] = None,
+    rehearsal: Annotated[
+        bool,
+        typer.Option("--rehearsal", help="Play rehearsals: for practice, never live."),
+    ] = False,
     token: Annotated[str | None, typer.Option(help="API token.")] = None,
     ingest: Annotated[str | None, typer.Option(help="Address of ingest.")] = None,
     gateway: Gateway = None,
@@ -86,7 +90,8 @@ def replay_command(
     wanted = None if rule is None else parse_rule(rule)
     recordings = load(files, chamber_named(chamber), wanted, roll_call)
     services = find_services(data, gateway, ingest)
-    replay(recordings, Target(services, token_for(data, token), chamber), seconds)
+    target = Target(services, token_for(data, token), chamber, rehearsal)
+    replay(recordings, target, seconds)
 
 
 @app.command(name="import")
@@ -210,13 +215,17 @@ def create_token(
     expires: Annotated[
         str | None, typer.Option(help="After how long it ends: 30d, 12h, 90m.")
     ] = None,
+    audience: Annotated[
+        Audience | None,
+        typer.Option(help="Only real roll calls, or only rehearsals; else both."),
+    ] = None,
     data: Data = DATA,
 ) -> None:
     """Make a token; it is shown this once."""
     from tellers_local import maintenance
 
     lifetime = None if expires is None else maintenance.lifetime(expires)
-    maintenance.create_token(DataDir(data), name, scope, lifetime)
+    maintenance.create_token(DataDir(data), name, scope, lifetime, audience)
 
 
 @token_app.command(name="list")

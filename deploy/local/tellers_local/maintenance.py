@@ -19,7 +19,7 @@ from tellers_local.system import archive_url, external_redis, prepare_archive
 from tellers_local.terminal import progress_bar, say
 from tellers_runtime.cluster import ClusterUrl
 from tellers_runtime.log import LogLost, RedisTooOld, check_version, connect
-from tellers_runtime.tokens import Scope, TokenStore
+from tellers_runtime.tokens import Audience, Scope, TokenStore
 from tellers_tally.backup import NoLog, back_up
 from tellers_tally.backup_file import CannotWrite, Damaged, reason
 from tellers_tally.rebuild import rebuild_all
@@ -183,10 +183,21 @@ def lifetime(text: str) -> timedelta:
 
 
 def create_token(
-    data: DataDir, name: str, scopes: list[Scope], lifetime: timedelta | None = None
+    data: DataDir,
+    name: str,
+    scopes: list[Scope],
+    lifetime: timedelta | None = None,
+    audience: Audience | None = None,
 ) -> None:
-    """Make a token and show it, this once."""
-    clear = _with_tokens(data, lambda store: store.create(name, scopes, lifetime))
+    """Make a token and show it, this once. Raises Failure."""
+    if audience is not None and Scope.WEBHOOKS in scopes:
+        raise Failure(
+            "--audience is for record, preside and admin: a token of scope webhooks "
+            "manages all endpoints, and each endpoint says whether it wants rehearsals"
+        )
+    clear = _with_tokens(
+        data, lambda store: store.create(name, scopes, lifetime, audience)
+    )
     say(clear)
 
 
@@ -194,8 +205,9 @@ def list_tokens(data: DataDir) -> None:
     """List the tokens, without their secrets."""
     for token in _with_tokens(data, lambda store: store.list()):
         scopes = ",".join(token.scopes)
+        only = f"  {token.audience} only" if token.audience else ""
         until = f"  until {token.expires}" if token.expires else ""
-        say(f"{token.id}  {token.created}  {scopes:<15}  {token.name}{until}")
+        say(f"{token.id}  {token.created}  {scopes:<15}  {token.name}{only}{until}")
 
 
 def revoke_token(data: DataDir, token_id: str) -> None:

@@ -37,6 +37,7 @@ class Player:
     """Plays recordings.
 
     Args:
+        rehearsal: what is scheduled is a rehearsal.
         progress: told how many of how many votes are recorded.
     """
 
@@ -45,10 +46,13 @@ class Player:
         ingest: IngestClient,
         seconds: float,
         progress: Callable[[int, int], None] = lambda _, __: None,
+        *,
+        rehearsal: bool = False,
     ) -> None:
         self._ingest = ingest
         self._seconds = seconds
         self._progress = progress
+        self._rehearsal = rehearsal
 
     async def schedule(self, recording: Recording) -> str:
         """Announce the roll call; returns its id, the next free one: id, id.2, id.3."""
@@ -58,6 +62,7 @@ class Player:
                 "title": recording.title,
                 "symbol": recording.symbol,
                 "rule": rule_as_json(recording.rule),
+                "rehearsal": self._rehearsal,
             }
             try:
                 await self._ingest.post("", body)

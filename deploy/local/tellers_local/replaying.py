@@ -21,11 +21,12 @@ DEMO_CHAMBER = "ga"
 
 
 class Target(NamedTuple):
-    """Where to play, and as whom."""
+    """Where to play, as whom, and whether it is practice."""
 
     services: Services
     token: str
     chamber: str
+    rehearsal: bool = False
 
 
 def token_for(data: Path, given: str | None) -> str:
@@ -57,7 +58,7 @@ async def _play(
         ingest = IngestClient(
             target.services.ingest, target.token, target.chamber, warn_once()
         )
-        player = Player(ingest, seconds, progress)
+        player = Player(ingest, seconds, progress, rehearsal=target.rehearsal)
         try:
             if not await ingest.is_there():
                 raise Failure(

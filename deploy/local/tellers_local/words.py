@@ -59,8 +59,9 @@ def notes(tally: Tally) -> list[str]:
 
 def line(tally: Tally) -> str:
     """The tally in one line."""
+    name = f"REHEARSAL {tally.roll_call}" if tally.rehearsal else tally.roll_call
     parts = [
-        f"{tally.roll_call} {tally.phase}: {figures(tally)} (yes-no-abstain)",
+        f"{name} {tally.phase}: {figures(tally)} (yes-no-abstain)",
         f"{tally.counts.not_voting} not voting",
         f"{rule_in_words(tally.verdict.rule)}: {verdict_in_words(tally.verdict)}",
         *notes(tally),

@@ -50,6 +50,7 @@ class Arrival(NamedTuple):
             Sender(token.id, token.name, address_of(self.request)),
             self.idempotency(),
             version if (seen := headers.if_match(self.sent)) is None else seen,
+            token.audience,
         )
         status, body, replayed = await recorder.record(asked)
         extra = {"Idempotency-Replayed": "true"} if replayed else None

@@ -10,7 +10,7 @@ from tellers_ingest.settings import IngestSettings
 from tellers_runtime.connections import network_of
 from tellers_runtime.problems import HttpProblem
 from tellers_runtime.rates import Rate, too_many
-from tellers_runtime.tokens import Scope, Token, TokenStore
+from tellers_runtime.tokens import Audience, Scope, Token, TokenStore
 
 logger = structlog.get_logger()
 
@@ -61,6 +61,17 @@ class Gate:
         logger.warning("authentication.failed", address=address, why=detail)
         challenge = {"WWW-Authenticate": "Bearer"}
         return HttpProblem("unauthorized", detail, headers=challenge)
+
+
+def check_audience(audience: Audience | None, *, rehearsal: bool) -> None:
+    """Raises HttpProblem `forbidden` when a token for this audience (None: both) may
+    not touch that kind of roll calls."""
+    if audience is None or audience.has(rehearsal=rehearsal):
+        return
+    other = "no rehearsal" if rehearsal else "rehearsals only"
+    raise HttpProblem(
+        "forbidden", f"this token has the audience {audience}: it reaches {other}"
+    )
 
 
 def address_of(request: Request) -> str:

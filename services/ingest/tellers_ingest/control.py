@@ -20,7 +20,7 @@ from tellers_core.codec import LogName
 from tellers_core.errors import UnknownChamber
 from tellers_core.publication import Publication
 from tellers_ingest.arrival import JSON, Arrival, arrive
-from tellers_ingest.auth import Presiding, Recording, address_of
+from tellers_ingest.auth import Presiding, Recording, address_of, check_audience
 from tellers_ingest.handler import IdempotencyConflict
 from tellers_ingest.models import DelayBody, FreezeBody, ReleaseBody, parse
 from tellers_ingest.openapi import described_answer
@@ -98,6 +98,7 @@ async def delay(request: Request, token: Presiding, chamber: ChamberId) -> Respo
 
 async def _say(arrival: Arrival, log: LogName, change: Change) -> Response:
     request, token = arrival.request, arrival.token
+    check_audience(token.audience, rehearsal=log.rehearsal)
     setting = _settings(request).publish_delay_seconds
     idempotency = arrival.idempotency()
     desk = PublicationDesk(_redis(request, log.chamber))
@@ -148,12 +149,13 @@ def _shown(log: LogName, said: Publication, setting: float) -> dict[str, Any]:
     openapi_extra={"security": [{"token": []}]},
 )
 async def publication(
-    request: Request, _: Recording, chamber: ChamberId, rehearsal: bool = False
+    request: Request, token: Recording, chamber: ChamberId, rehearsal: bool = False
 ) -> Response:
     """As said, with `seq` (the log's head) and `gateways`: each with `url` and what its
     /status.json says of the chamber, or `trouble`. Of rehearsals there is no status."""
     if chamber not in request.state.chambers:
         raise UnknownChamber(f"there is no chamber {chamber[:40]!r} here")
+    check_audience(token.audience, rehearsal=rehearsal)
     log = LogName(chamber, rehearsal)
     settings, redis = _settings(request), _redis(request, chamber)
     said = await PublicationDesk(redis).now(log)

@@ -28,6 +28,7 @@ from tellers_core.roll_call import (
 )
 from tellers_ingest import metrics
 from tellers_ingest.answers import Answer, stored, template, unchanged, view
+from tellers_ingest.auth import check_audience
 from tellers_ingest.cache import Cache, Place
 from tellers_runtime import fields
 from tellers_runtime.clock import Clock, rfc3339, utc_now
@@ -41,6 +42,7 @@ from tellers_runtime.log import (
     Stale,
 )
 from tellers_runtime.problems import HttpProblem
+from tellers_runtime.tokens import Audience
 from tellers_runtime.tracing import NO_TRACES, Traces
 
 # Each try is lost only to another command that succeeded on the same fields.
@@ -66,13 +68,19 @@ class Sender(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A command as it arrived; `if_match` is the version that the sender saw."""
+    """A command as it arrived.
+
+    Args:
+        if_match: the version that the sender saw.
+        audience: what the sender's token is for; None: real ones and rehearsals.
+    """
 
     place: Place
     command: Command
     sender: Sender
     idempotency: Idempotency | None = None
     if_match: int | None = None
+    audience: Audience | None = None
 
 
 class VersionConflict(Refused):
@@ -159,6 +167,12 @@ class Recorder:
         self, asked: Asked, seen: Loaded | None, fresh: bool
     ) -> tuple[Answer, str] | None:
         """The answer and its outcome; None when `seen` may be no longer so."""
+        try:
+            _check_reach(asked, seen)
+        except HttpProblem:
+            if not fresh:
+                return None
+            raise
         try:
             events = _decide(asked, seen)
         except Refused:
@@ -261,6 +275,16 @@ class Recorder:
             name=name,
             address=address,
         )
+
+
+def _check_reach(asked: Asked, seen: Loaded | None) -> None:
+    """Raises HttpProblem `forbidden` when the sender's token is not for this roll call,
+    or for the one that is to be scheduled."""
+    match asked.command, seen:
+        case Schedule(roll), _:
+            check_audience(asked.audience, rehearsal=roll.rehearsal)
+        case _, Loaded(state):
+            check_audience(asked.audience, rehearsal=state.roll.rehearsal)
 
 
 def _decide(asked: Asked, seen: Loaded | None) -> tuple[Event, ...]:

@@ -28,7 +28,7 @@ from tellers_core.roll_call import RollCall, Schedule, decide
 from tellers_ingest import metrics, models
 from tellers_ingest.answers import ImportAnswer, RecordedLine
 from tellers_ingest.arrival import arrive
-from tellers_ingest.auth import Presiding, address_of
+from tellers_ingest.auth import Presiding, address_of, check_audience
 from tellers_ingest.handler import Idempotency, IdempotencyConflict, Sender
 from tellers_ingest.openapi import import_described
 from tellers_ingest.routes import ChamberId
@@ -274,6 +274,7 @@ def _is_day(text: str) -> bool:
 @router.post("/v1/{chamber}/imports", **import_described())
 async def imports(request: Request, token: Presiding, chamber: ChamberId) -> Response:
     """Record whole roll calls of the past, one JSON object a line."""
+    check_audience(token.audience, rehearsal=False)
     arrival = await arrive(request, token, chamber, LINES, most=MAX_BODY_BYTES)
     lines = read(chamber, arrival.body, arrival.idempotency())
     importer: Importer = request.state.importer

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -130,11 +131,22 @@ class SteppingBackBody(Body):
     approval: str | None = Field(default=None, max_length=64)
 
 
-class ApprovalBody(Body):
-    """What the first person approves, and why."""
+def _rule_to_approve(sent: object, info: ValidationInfo) -> Rule | None:
+    if info.data.get("command") == "rule":
+        return _rule(sent)
+    if sent is not None:
+        raise _fault("goes with the command rule only")
+    return None
 
-    command: Literal["unlock", "annul"]
+
+class ApprovalBody(Body):
+    """What the first person approves, and why; of `rule`, which rule it is to be."""
+
+    command: Literal["unlock", "annul", "rule"]
     reason: Reason
+    rule: Annotated[
+        Rule | None, PlainValidator(_rule_to_approve), WithJsonSchema(_RULE_SCHEMA)
+    ] = Field(default=None, validate_default=True)
 
 
 class _OfLog(Body):
@@ -182,7 +194,7 @@ class CloseBody(Body):
         return Figures(said.yes, said.no, said.abstain) if said else None
 
 
-class RuleBody(Body):
+class RuleBody(SteppingBackBody):
     """The majority that is required from now on."""
 
     rule: RuleField

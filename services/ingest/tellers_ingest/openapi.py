@@ -43,7 +43,8 @@ _LINES = '{"delegation":"FRA","vote":"yes"}\n{"delegation":"PER","vote":"no"}\n'
 _REFUSALS = {
     400: "Not JSON, or a malformed header: `bad_request`",
     401: "`unauthorized`",
-    403: "`forbidden`: the token lacks the scope; `not_entitled`; `second_person`",
+    403: "`forbidden`: the token lacks the scope, or is for the other audience; "
+    "`not_entitled`; `second_person`",
     404: "`unknown_chamber`, `unknown_roll_call`, `unknown_delegation`",
     409: "`already_exists`, `not_open`, `not_closed`, `already_closed`, `wrong_phase`, "
     "`announced_mismatch` (with both sets of figures)",

@@ -10,7 +10,7 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
-from msgspec import json, structs
+from msgspec import json, to_builtins
 
 from tellers_core.errors import BadRequest, UnknownChamber, UnknownDelegation
 from tellers_core.members import composed
@@ -29,7 +29,7 @@ from tellers_core.roll_call import (
 )
 from tellers_ingest import batch
 from tellers_ingest.approvals import Approvable, Approvals, refused
-from tellers_ingest.arrival import JSON, MAX_BODY_BYTES, arrive
+from tellers_ingest.arrival import JSON, MAX_BODY_BYTES, Arrival, arrive
 from tellers_ingest.auth import Presiding, Recording, address_of
 from tellers_ingest.cache import Place
 from tellers_ingest.direct import CommandRoute
@@ -99,27 +99,39 @@ async def _step(
 async def _step_back(
     request: Request, token: Presiding, place: Place, name: Approvable, command: Command
 ) -> Response:
-    """A step that undoes the lock: with a second person's approval, if it needs one."""
+    """A step that undoes the lock."""
     arrival = await arrive(request, token, place.chamber)
     approval = parse(SteppingBackBody, arrival.body).approval
-    settings: IngestSettings = request.state.settings
+    return await _by_two(arrival, place, approval, name, command)
+
+
+async def _by_two(
+    arrival: Arrival,
+    place: Place,
+    approval: str | None,
+    name: Approvable,
+    command: Command,
+) -> Response:
+    """The answer to a command with a second person's approval, if it needs one."""
+    settings: IngestSettings = arrival.request.state.settings
     if approval is None and not settings.two_persons:
         return await arrival.answer(place.roll_call, command)
-    approvals: Approvals = request.state.approvals
+    approvals: Approvals = arrival.request.state.approvals
+    rule = command.rule if isinstance(command, SwitchRule) else None
     try:
         if approval is None:
             raise refused(
                 f"{name} needs a second person: one sends POST .../approvals, another "
                 'the command, with {"approval": ...}'
             )
-        found = await approvals.check(place, approval, name, token)
+        found = await approvals.check(place, approval, name, arrival.token, rule)
     except HttpProblem:
         # An answer once given is given again, whatever has become of the approval.
         recalled = await arrival.recalled()
         if recalled is None:
             raise
         return recalled
-    return await arrival.answer(place.roll_call, command, version=found.version)
+    return await arrival.answer(place.roll_call, command, version=found.only_at)
 
 
 @router.post(
@@ -133,13 +145,18 @@ async def approve(
     body = parse(ApprovalBody, arrival.body)
     approvals: Approvals = request.state.approvals
     given = await approvals.give(
-        Place(chamber, roll_call), token_hex(8), body.command, body.reason, token
+        Place(chamber, roll_call),
+        token_hex(8),
+        body.command,
+        body.reason,
+        token,
+        body.rule,
     )
     logger.info(
         "approval.given",
         chamber=chamber,
         roll_call=roll_call,
-        **structs.asdict(given),
+        **to_builtins(given),
         address=address_of(request),
     )
     return Response(json.encode(given), 200, media_type=JSON)
@@ -192,8 +209,9 @@ async def switch_rule(
     request: Request, token: Presiding, chamber: ChamberId, roll_call: RollCallId
 ) -> Response:
     arrival = await arrive(request, token, chamber)
-    rule = parse(RuleBody, arrival.body).rule
-    return await arrival.answer(roll_call, SwitchRule(rule))
+    body = parse(RuleBody, arrival.body)
+    place, command = Place(chamber, roll_call), SwitchRule(body.rule)
+    return await _by_two(arrival, place, body.approval, "rule", command)
 
 
 @router.delete(VOTE, **described("Take a vote back", NothingBody))

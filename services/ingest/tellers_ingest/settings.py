@@ -25,8 +25,8 @@ class IngestSettings(ServiceSettings):
     )
     two_persons: bool = Field(
         default=False,
-        description="Whether unlock and annul need a second person, with another token "
-        "(docs/console.md).",
+        description="Whether unlock, annul and another majority need a second person, "
+        "with another token (docs/console.md).",
     )
     gateway_urls: str = Field(
         default="http://127.0.0.1:8000",

@@ -38,10 +38,22 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+class Audience(StrEnum):
+    """Which roll calls a token is for: the real ones, or rehearsals (ADR 4)."""
+
+    LIVE = "live"
+    REHEARSAL = "rehearsal"
+
+    def has(self, *, rehearsal: bool) -> bool:
+        """Whether a rehearsal, or what is none, belongs to it."""
+        return rehearsal == (self is Audience.REHEARSAL)
+
+
 class Token(Struct, frozen=True):
     """A token as kept: never the secret, only its SHA-256 in hex.
 
-    `expires`: when it ends by itself (RFC 3339); None when it does not.
+    `expires`: when it ends by itself (RFC 3339); None when it does not. `audience`:
+    None for both.
     """
 
     id: str
@@ -50,9 +62,12 @@ class Token(Struct, frozen=True):
     secret_sha256: str
     created: str
     expires: str | None = None
+    audience: Audience | None = None
 
     def allows(self, scope: Scope) -> bool:
         """Whether this token may do what needs `scope`."""
+        if scope is Scope.WEBHOOKS and self.audience is not None:
+            return False  # who manages endpoints manages those of both logs
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
@@ -69,7 +84,11 @@ class TokenStore:
         self._cache: dict[str, tuple[float, Token | None]] = {}
 
     async def create(
-        self, name: str, scopes: Sequence[Scope], lifetime: timedelta | None = None
+        self,
+        name: str,
+        scopes: Sequence[Scope],
+        lifetime: timedelta | None = None,
+        audience: Audience | None = None,
     ) -> str:
         """Make a token and return it in clear: the only time anybody sees it."""
         token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
@@ -81,6 +100,7 @@ class TokenStore:
             _digest(secret),
             rfc3339(now),
             rfc3339(now + lifetime) if lifetime else None,
+            audience,
         )
         await self._redis.hset(keys.TOKENS, token_id, msgspec.json.encode(token))
         return f"{PREFIX}_{token_id}_{secret}"

@@ -22,7 +22,7 @@ from tellers_core.members import composed
 from tellers_core.roll_call import Close, RollCall, decide
 from tellers_ingest.approvals import Approval, Approvals
 from tellers_ingest.arrival import JSON
-from tellers_ingest.auth import Recording
+from tellers_ingest.auth import Recording, check_audience
 from tellers_ingest.cache import Place
 from tellers_runtime import fields
 from tellers_runtime.clock import today
@@ -75,7 +75,7 @@ def _former_names() -> Mapping[str, list[str]]:
 
 @router.get("/v1/{chamber}/roll-calls/{roll_call}")
 async def roll_call(
-    request: Request, _: Recording, chamber: str, roll_call: str
+    request: Request, token: Recording, chamber: str, roll_call: str
 ) -> Response:
     """The roll call as the next command will find it, with its votes and version."""
     if chamber not in request.state.chambers:
@@ -83,6 +83,7 @@ async def roll_call(
     loaded = fields.load(await LogWriter(request.state.redis).load(chamber, roll_call))
     if loaded is None:
         raise UnknownRollCall(f"there is no roll call {roll_call[:64]!r}")
+    check_audience(token.audience, rehearsal=loaded.roll_call.roll.rehearsal)
     approvals: Approvals = request.state.approvals
     shown = {
         "version": loaded.version,
@@ -121,6 +122,7 @@ def _approval(pending: Approval | None) -> dict[str, Any] | None:
         "approval": pending.approval,
         "command": pending.command,
         "reason": pending.reason,
+        "rule": pending.rule,
         "name": pending.name,
         "version": pending.version,
         "expires_at": pending.expires_at,

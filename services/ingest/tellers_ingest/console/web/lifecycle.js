@@ -6,7 +6,7 @@ import * as calls from "./order.js";
 import { ask, byId, make, say } from "./paint.js";
 import { standing } from "./publication.js";
 import { codesByName, dryRun, read, totals } from "./record.js";
-import { askApproval, askIntention, askRule } from "./steps.js";
+import { askApproval, askIntention, askRule, ruleName } from "./steps.js";
 
 // A step's dialog has become another one, which stays open.
 const STAYS = Symbol("stays");
@@ -42,7 +42,7 @@ async function go(step, body) {
   await desk.sender.reload();
   if (answer === null) return word("networkDown");
   if (answer.code === "second_person" && !body?.approval) {
-    askApproval(word, desk.sender.path, step, () => desk.sender.reload());
+    askApproval(word, desk.sender.path, step, body, () => desk.sender.reload());
     return STAYS;
   }
   if (answer.code === "announced_mismatch") {
@@ -60,13 +60,12 @@ async function close() {
   if (!(await desk.sender.reload()) || !roll().closing) return say(byId("trouble"), word("networkDown"));
   const { counts, outcome } = roll().closing;
   const missing = roll().entitled.filter((code) => !roll().votes[code]);
-  const rule = typeof roll().rule === "string" ? roll().rule.replaceAll("_", " ") : JSON.stringify(roll().rule);
   const inputs = ["yes", "no", "abstain"].map((name) =>
     make("input", { type: "number", min: 0, required: true, id: `announced-${name}` }));
   const fields = inputs.map((input, at) => make("label", {}, [word("yes"), word("no"), word("abstain")][at], input));
   const body = [
     paragraph(word("tally", { ...counts, none: counts.not_voting }), "big"),
-    paragraph(word("majority", { rule, outcome: word(outcome) })),
+    paragraph(word("majority", { rule: ruleName(roll().rule), outcome: word(outcome) })),
     paragraph(word("unrecorded", { n: missing.length, names: missing.map(nameOf).join(", ") })),
     paragraph(word("announced")), make("div", { className: "row" }, ...fields),
   ];
@@ -152,8 +151,9 @@ export function paintApproval() {
   const { approval } = roll();
   byId("approval").hidden = !approval;
   if (!approval) return;
-  const what = word(approval.command);
+  const what = word(approval.command, { rule: ruleName(approval.rule) });
+  const body = { approval: approval.approval, ...(approval.rule && { rule: approval.rule }) };
   byId("approval-text").textContent = word("approvalWaiting", { ...approval, what });
   byId("approval-go").textContent = word("approvalGo", { what });
-  byId("approval-go").onclick = async () => say(byId("trouble"), await go(approval.command, { approval: approval.approval }));
+  byId("approval-go").onclick = async () => say(byId("trouble"), await go(approval.command, body));
 }

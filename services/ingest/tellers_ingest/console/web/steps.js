@@ -6,12 +6,15 @@ import { find } from "./search.js";
 
 export const RULES = ["simple", "two_thirds", "absolute", "two_thirds_of_members", "three_fifths", "three_quarters", "unanimous", "security_council"];
 
+/** A rule as people read it. */
+export const ruleName = (rule) => (typeof rule === "string" ? rule.replaceAll("_", " ") : JSON.stringify(rule));
+
 const field = (text, input) => make("label", {}, text, input);
 const options = (pairs) => pairs.map(([value, textContent]) => make("option", { value, textContent }));
 
 /** Ask for the majority that is required from now on. */
 export function askRule(word, now, send) {
-  const select = make("select", { id: "new-majority" }, ...options(RULES.map((rule) => [rule, rule.replaceAll("_", " ")])));
+  const select = make("select", { id: "new-majority" }, ...options(RULES.map((rule) => [rule, ruleName(rule)])));
   if (RULES.includes(now)) select.value = now;
   ask(word("ruleTitle"), [field(word("ruleLabel"), select)], word("ruleDo"), () => send("rule", { rule: select.value }));
 }
@@ -35,11 +38,11 @@ export function askIntention(word, index, entitled, send) {
 }
 
 /** The first person's word for a step that needs two; the second sees it at their desk. */
-export function askApproval(word, path, step, done) {
+export function askApproval(word, path, step, asked, done) {
   const reason = make("input", { id: "approval-reason", required: true, maxLength: 500, value: "" });
-  ask(word("approvalTitle", { what: word(step) }), [make("p", { textContent: word("approvalText") }), field(word("approvalReason"), reason)], word("approvalDo"), async () => {
+  ask(word("approvalTitle", { what: word(step, { rule: ruleName(asked?.rule) }) }), [make("p", { textContent: word("approvalText") }), field(word("approvalReason"), reason)], word("approvalDo"), async () => {
     if (!reason.value.trim()) return word("approvalReason");
-    const answer = await command(`${path}/approvals`, { command: step, reason: reason.value });
+    const answer = await command(`${path}/approvals`, { ...asked, command: step, reason: reason.value });
     if (answer?.status !== 200) return answer?.detail ?? word("networkDown");
     done();
     return null;

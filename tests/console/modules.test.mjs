@@ -5,7 +5,7 @@ import test from "node:test";
 
 const WEB = "../../services/ingest/tellers_ingest/console/web";
 const { find, fold, indexed, preselected } = await import(`${WEB}/search.js`);
-const { beginCall, called, callOrder, moveOn, resumeCall } = await import(`${WEB}/order.js`);
+const { beginCall, callAt, called, callOrder, coming, moveOn, resumeCall } = await import(`${WEB}/order.js`);
 const { actionOf } = await import(`${WEB}/keys.js`);
 const { standing } = await import(`${WEB}/publication.js`);
 const lines = await import(`${WEB}/queue.js`);
@@ -42,22 +42,58 @@ test("Enter chooses nobody among names that are alike", () => {
   assert.equal(preselected([]), -1);
 });
 
+const among = (...codes) => (code) => codes.includes(code);
+const NOBODY = among();
+
 test("the call begins with the drawn delegation and goes round", () => {
-  assert.deepEqual(callOrder(["A", "B", "C"], "B"), ["B", "C", "A"]);
-  assert.deepEqual(callOrder(["A", "B"], null), ["A", "B"]);
+  const all = ["A", "B", "C"];
+  assert.deepEqual(callOrder(all, all, "B"), ["B", "C", "A"]);
+  assert.deepEqual(callOrder(["A", "B"], ["A", "B"], null), ["A", "B"]);
+});
+
+test("a drawn delegation that may not vote is not called; the call begins after it", () => {
+  assert.deepEqual(callOrder(["A", "B", "C"], ["A", "C"], "B"), ["C", "A"]);
 });
 
 test("who was skipped is called a second time, in the same order, and no third", () => {
-  let call = beginCall(["A", "B", "C"]);
-  call = moveOn(moveOn(moveOn(call, true)), true);
-  assert.deepEqual([call.round, call.order], [2, ["A", "C"]]);
-  call = moveOn(moveOn(call, true));
+  let call = beginCall(["A", "B", "C"], NOBODY);
+  call = moveOn(call, NOBODY, true);
+  call = moveOn(call, among("B"));
+  call = moveOn(call, among("B"), true);
+  assert.deepEqual([call.round, called(call), coming(call, among("B"), 3)], [2, "A", ["C"]]);
+  call = moveOn(call, among("A", "B"));
+  assert.equal(called(call), "C");
+  call = moveOn(call, among("A", "B"), true);
   assert.equal(called(call), null);
-  assert.equal(moveOn(call), call);
+  assert.equal(moveOn(call, NOBODY), call);
 });
 
-test("a call is taken up at the first without a vote", () => {
-  assert.equal(called(resumeCall(["A", "B", "C"], { A: "no" })), "B");
+test("a call is taken up at the same member, not at the one skipped before", () => {
+  let call = moveOn(beginCall(["A", "B", "C", "D"], NOBODY), NOBODY, true);
+  call = moveOn(moveOn(call, among("B")), among("B", "C"));
+  const kept = resumeCall(JSON.parse(JSON.stringify(call)), among("B", "C"));
+  assert.equal(called(kept), "D");
+  assert.deepEqual([moveOn(kept, among("B", "C", "D"))].map((one) => [one.round, called(one)]), [[2, "A"]]);
+  // Somebody else recorded D meanwhile.
+  assert.equal(called(resumeCall(kept, among("B", "C", "D"))), "A");
+});
+
+test("a call begins and moves on past everybody with a vote", () => {
+  const voted = among("A", "C");
+  const call = beginCall(["A", "B", "C", "D"], voted);
+  assert.equal(called(call), "B");
+  assert.deepEqual(coming(call, voted, 3), ["D"]);
+  assert.equal(called(moveOn(call, among("A", "B", "C"))), "D");
+});
+
+test("the second call is for whoever has no vote: also passed over by hand, or taken back", () => {
+  const ahead = callAt(beginCall(["A", "B", "C"], NOBODY), "C");
+  const second = moveOn(ahead, among("C"));
+  assert.deepEqual([second.round, called(second)], [2, "A"]);
+  // A correction in between, and nobody skipped is called before the second call.
+  const skipped = moveOn(moveOn(beginCall(["A", "B", "C"], NOBODY), NOBODY, true), among("B"));
+  const back = moveOn(callAt(skipped, "B"), among("B"));
+  assert.deepEqual([back.round, called(back)], [1, "C"]);
 });
 
 test("no key acts where one writes, with a modifier, or held down", () => {

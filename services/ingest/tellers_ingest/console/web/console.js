@@ -1,10 +1,10 @@
 // The clerk's desk: keys in, entries queued, everything painted from roll call and queue.
 
 import { command, dropToken, keepToken, request, token } from "./api.js";
+import { callMember, callNext, restoreCall } from "./call.js";
 import { desk, nameOf, roll, said, state, word } from "./desk.js";
 import { actionOf, LETTERS } from "./keys.js";
 import { help, toggleCall, toggleFreeze } from "./lifecycle.js";
-import * as calls from "./order.js";
 import { byId, lamp, make, makeGrid, say } from "./paint.js";
 import { Publication } from "./publication.js";
 import * as lines from "./queue.js";
@@ -71,17 +71,18 @@ async function sitDown(path, found) {
   desk.publication = new Publication(byId("chamber").value, found.rehearsal, paintPublic);
   say(byId("public"), "…"); // keeps its place: nothing may move under a click
   desk.publication.look();
+  restoreCall();
   show("desk");
   state("desk");
   paint();
   desk.sender.run();
-  byId("search").focus();
+  (desk.call ? byId("now") : byId("search")).focus();
 }
 
 function choose(code) {
   if (roll().barred[code] || !roll().entitled.includes(code)) return say(byId("trouble"), `${nameOf(code)}: ${word("notEntitled")}`);
   desk.current = code;
-  if (desk.call) desk.call = calls.callAt(desk.call, code);
+  if (desk.call) callMember(code);
   byId("search").value = "";
   suggest();
   paint();
@@ -94,19 +95,18 @@ function record(vote) {
   if (roll().phase !== "open") return say(byId("trouble"), word("notOpen"));
   const before = lines.seen(desk.sender.queue, roll().votes, code);
   desk.past = [{ code, vote, before, since: Date.now() }, ...desk.past];
-  moveOn(false);
   echo(code, vote);
   desk.sender.enter(code, vote);
+  moveOn(false);
 }
 
 function moveOn(skip) {
-  if (desk.call) {
-    desk.call = calls.moveOn(desk.call, skip);
-    desk.current = calls.called(desk.call);
-  } else {
+  if (desk.call) callNext(skip);
+  else {
     desk.current = null;
     byId("search").focus();
   }
+  paint();
 }
 
 function undo() {
@@ -114,10 +114,7 @@ function undo() {
   if (!latest || roll().phase !== "open") return;
   desk.past = past;
   if (latest.batch) return undoBatch(latest.batch);
-  if (desk.call) {
-    desk.call = calls.callAt(desk.call, latest.code);
-    desk.current = calls.called(desk.call);
-  }
+  if (desk.call) callMember(latest.code);
   echo(latest.code, latest.before);
   desk.sender.enter(latest.code, latest.before);
 }
@@ -147,7 +144,7 @@ function walk(action) {
 function act(action) {
   if (["yes", "no", "abstain"].includes(action)) record(action);
   else if (action === "clear") record(null);
-  else if (action === "skip" && desk.current) moveOn(true), paint();
+  else if (action === "skip" && desk.current) moveOn(true);
   else if (action === "undo") undo();
   else if (action === "help") help();
   else if (action === "search") byId("search").focus();

@@ -1,8 +1,8 @@
 // What a roll call goes through, from opening to closing, and the import of its votes.
 
 import { command } from "./api.js";
+import { leftCall, newCall, startCall, stopCall } from "./call.js";
 import { desk, figures, nameOf, paragraph, roll, said, word } from "./desk.js";
-import * as calls from "./order.js";
 import { ask, byId, make, say } from "./paint.js";
 import { standing } from "./publication.js";
 import { codesByName, dryRun, read, totals } from "./record.js";
@@ -25,9 +25,8 @@ export async function toggleFreeze() {
 }
 
 export function toggleCall() {
-  const { entitled, called_from: start, votes } = roll();
-  desk.call = desk.call ? null : calls.resumeCall(calls.callOrder(entitled, start), votes);
-  desk.current = desk.call && calls.called(desk.call);
+  if (desk.call) stopCall();
+  else startCall(leftCall() ?? newCall(roll().called_from));
   desk.sender.changed();
   (desk.call ? byId("now") : byId("search")).focus();
 }

@@ -1,7 +1,9 @@
 // The desk on the screen, painted whole from roll call and queue.
 
+import { voted } from "./call.js";
 import { desk, nameOf, paragraph, roll, said, word } from "./desk.js";
 import { paintApproval, paintSteps } from "./lifecycle.js";
+import { coming } from "./order.js";
 import { byId, lamp, make, paintTile, ring, say } from "./paint.js";
 import { standing } from "./publication.js";
 import * as lines from "./queue.js";
@@ -37,8 +39,8 @@ function paintNow() {
   say(byId("now-round"), call ? word(call.round === 1 ? "round1" : "round2") : null);
   byId("now-name").textContent = current ? nameOf(current) : call ? word("callOver") : "–";
   say(byId("now-vote"), current ? said(lines.seen(desk.sender.queue, roll().votes, current)) : null);
-  const coming = call ? call.order.slice(call.at + 1, call.at + 4).map(nameOf).join(", ") : "";
-  say(byId("next"), coming ? word("next", { names: coming }) : null);
+  const names = call ? coming(call, voted, 3).map(nameOf).join(", ") : "";
+  say(byId("next"), names ? word("next", { names }) : null);
 }
 
 function paintQueue() {

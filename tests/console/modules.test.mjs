@@ -9,7 +9,8 @@ const { beginCall, callAt, called, callOrder, coming, moveOn, resumeCall } = awa
 const { actionOf } = await import(`${WEB}/keys.js`);
 const { standing } = await import(`${WEB}/publication.js`);
 const lines = await import(`${WEB}/queue.js`);
-const { codesByName, dryRun, read } = await import(`${WEB}/record.js`);
+const { codesByName, dryRun } = await import(`${WEB}/record.js`);
+const { decoded, read } = await import(`${WEB}/reading.js`);
 
 const MEMBERS = [
   ["CIV", "CI", "Côte d'Ivoire", "Ivory Coast"],
@@ -147,7 +148,43 @@ test("every bad line is named", () => {
   const { faults } = dryRun(read(csv), codesByName(MEMBERS), ["TUR", "IRL"], {});
   const named = faults.map(({ place, text }) => [place, text]);
   assert.deepEqual(named.sort(), [[3, "duplicate"], [4, "unknown"], [5, "badVote"], [6, "notEntitled"]]);
-  assert.equal(read("a,b\n").faults[0].text, "noHeader");
+  assert.equal(read("a,b,c\n").faults[0].text, "noColumns");
+  assert.equal(read("").faults[0].text, "noColumns");
+});
+
+test("without a header two columns will do, in either order", () => {
+  const said = [["Niger", "yes"], ["Turkey", null]];
+  for (const text of ["Niger,yes\nTurkey,\n", "Y;Niger\nx;Turkey", '\n"Niger"\tOui\nTurkey\tabsent\n\t\n']) {
+    assert.deepEqual(read(text).rows.map(({ name, vote }) => [name, vote]), said);
+  }
+  assert.deepEqual(read("Niger,yes\nTurkey,maybe").faults, [{ place: 2, text: "badVote" }]);
+  assert.deepEqual(read("\nNiger,yes").rows, [{ place: 2, name: "Niger", vote: "yes" }]);
+});
+
+test("digits are votes only in the code book that was chosen", () => {
+  const text = "TUR,1\nNER,2\nNGA,3\nIRL,8";
+  assert.deepEqual(read(text, "voeten").rows.map(({ vote }) => vote), ["yes", "abstain", "no", null]);
+  assert.equal(read(text).faults.length, 4);
+  assert.deepEqual(read("TUR,9", "voeten").faults, [{ place: 1, text: "badVote" }]);
+});
+
+test("a file is read in UTF-8, UTF-16 and Windows-1252", () => {
+  const text = "name,vote\nCôte d'Ivoire,yes";
+  const utf16 = Buffer.from(text, "utf16le");
+  const swapped = Buffer.from(utf16).swap16();
+  const all = [
+    Buffer.from(text), Buffer.from("\ufeff" + text), Buffer.from(text, "latin1"),
+    utf16, Buffer.concat([Buffer.from([0xff, 0xfe]), utf16]),
+    swapped, Buffer.concat([Buffer.from([0xfe, 0xff]), swapped]),
+  ];
+  for (const bytes of all) assert.equal(decoded(new Uint8Array(bytes)), text);
+});
+
+test("who is absent in the import, and has a vote, is named; the vote stays", () => {
+  const found = dryRun(read("TUR,absent\nNER,yes\nIRL,absent"), codesByName(MEMBERS), ["TUR", "NER", "IRL"], { TUR: "no" });
+  assert.deepEqual(found.conflicts, [{ delegation: "TUR", vote: null, recorded: "no" }]);
+  assert.deepEqual(found.votes, [{ delegation: "NER", vote: "yes" }]);
+  assert.deepEqual(found.after, { yes: 1, no: 1, abstain: 0 });
 });
 
 test("the letters are the clerk's: French, Spanish, digits only", () => {

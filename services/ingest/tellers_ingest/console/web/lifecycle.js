@@ -1,15 +1,12 @@
-// What a roll call goes through, from opening to closing, and the import of its votes.
+// What a roll call goes through, from opening to closing.
 
 import { command } from "./api.js";
 import { leftCall, newCall, startCall, stopCall } from "./call.js";
-import { desk, figures, nameOf, paragraph, roll, said, word } from "./desk.js";
-import { ask, byId, make, say } from "./paint.js";
+import { desk, figures, nameOf, paragraph, roll, word } from "./desk.js";
+import { importVotes } from "./importing.js";
+import { ask, byId, make, say, STAYS } from "./paint.js";
 import { standing } from "./publication.js";
-import { codesByName, dryRun, read, totals } from "./record.js";
 import { askApproval, askIntention, askRule } from "./steps.js";
-
-// A step's dialog has become another one, which stays open.
-const STAYS = Symbol("stays");
 
 export async function toggleFreeze() {
   const { publication } = desk;
@@ -74,49 +71,6 @@ async function close() {
     const [yes, no, abstain] = inputs.map((input) => Number(input.value));
     return go("close", { announced: { yes, no, abstain } });
   });
-}
-
-function importVotes() {
-  const text = make("textarea", { id: "import-text", rows: 8 });
-  const file = make("input", { type: "file", id: "import-file", accept: ".csv,.txt,text/csv,text/plain" });
-  const report = make("div", { id: "import-report", role: "status" });
-  let run = null;
-  const again = () => ((run = null), report.replaceChildren(), say(byId("ask-yes"), word("dryRun")));
-  text.oninput = again;
-  file.onchange = async () => ((text.value = await file.files[0].text()), again());
-  const body = [make("label", {}, word("importLabel"), text), make("label", {}, word("file"), file), report];
-  ask(word("importTitle"), body, word("dryRun"), async () => {
-    if (run) return sendImport(run.votes);
-    if (desk.sender.queue.waiting.length || !(await desk.sender.reload())) return word("confirmWaiting");
-    const tried = dryRun(read(text.value), codesByName(desk.members), roll().entitled, roll().votes);
-    report.replaceChildren(...reported(tried));
-    if (tried.faults.length || !tried.votes.length) return STAYS;
-    run = tried;
-    say(byId("ask-yes"), word("importDo", { n: run.votes.length }));
-    return STAYS;
-  });
-}
-
-function reported({ votes, faults, conflicts, after }) {
-  const filled = { n: votes.length, before: figures(totals(roll().votes)), after: figures(after) };
-  return [
-    paragraph(word("importReady", filled)),
-    ...faults.map(({ place, text, name }) =>
-      paragraph(word("faultLine", { place, why: word(text), name }), "fault")),
-    ...conflicts.map(({ delegation, vote, recorded }) =>
-      paragraph(word("importConflict", { name: nameOf(delegation), recorded: said(recorded), mine: said(vote) }))),
-  ];
-}
-
-async function sendImport(votes) {
-  const before = roll().votes;
-  const trouble = await go("votes", { votes });
-  if (trouble !== null) return trouble;
-  const batch = votes.map(({ delegation }) => ({ code: delegation, before: before[delegation] ?? null }));
-  desk.past = [{ batch, since: Date.now() }, ...desk.past];
-  byId("echo").textContent = word("importDone", { n: votes.length });
-  desk.sender.changed();
-  return null;
 }
 
 export function paintSteps() {

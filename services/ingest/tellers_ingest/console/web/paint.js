@@ -54,9 +54,12 @@ export function ring(seconds, since) {
   return made;
 }
 
+/** Of `confirm`: the dialog says itself what is wrong, or has become another question. */
+export const STAYS = Symbol("stays");
+
 /**
- * Ask in the dialog. `confirm` returns text to stay open; without it there is nothing to
- * decide, only to close.
+ * Ask in the dialog. `confirm` returns text or STAYS to stay open; without it there is
+ * nothing to decide, only to close.
  */
 export function ask(title, body, yes, confirm) {
   const dialog = byId("ask");
@@ -69,8 +72,7 @@ export function ask(title, body, yes, confirm) {
   byId("ask-yes").onclick = async () => {
     const trouble = await confirm?.();
     if (!trouble) return dialog.close();
-    // A symbol: the dialog says itself what is wrong, or asks another question already.
-    say(byId("ask-trouble"), typeof trouble === "symbol" ? null : trouble);
+    say(byId("ask-trouble"), trouble === STAYS ? null : trouble);
   };
   if (!dialog.open) dialog.showModal();
   byId(confirm ? "ask-no" : "ask-yes").focus();

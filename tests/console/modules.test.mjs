@@ -203,6 +203,14 @@ test("single keys can be switched off: then Alt is needed, wherever one writes",
   assert.equal(actionOf({ key: "y", altKey: true }, false), null);
 });
 
+test("Alt and L lock, whatever the keys and wherever one writes; L alone does not", () => {
+  for (const single of [true, false]) {
+    assert.equal(actionOf({ key: "l", altKey: true }, true, { single }), "lock");
+    assert.equal(actionOf({ key: "l", altKey: true, repeat: true }, false, { single }), null);
+    assert.equal(actionOf({ key: "l" }, false, { single }), null);
+  }
+});
+
 test("a table from a spreadsheet, with the words of any of the six languages", () => {
   const { rows, faults } = read("name\tvote\nCôte d'Ivoire\tContre\nNiger\tВоздержалась\nTurkey\t赞成\nIreland\tمعارض\n");
   assert.deepEqual(faults, []);

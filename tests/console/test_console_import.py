@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, FilePayload
 
 from tests.console.test_console import Desk, votes
 from tests.e2e.stack import Clerk, Stack
@@ -34,8 +34,8 @@ def test_a_file_is_read_whatever_wrote_it(
     begin(desk, clerk, name)
     # In Windows-1252 the apostrophe is a byte that no other Latin encoding has so.
     body = "C\u00f4te d\u2019Ivoire;oui\r\nP\u00e9rou;non\r\n".encode(encoding)
-    file = {"name": "votes.csv", "mimeType": "text/csv", "buffer": body}
-    desk.page.set_input_files("#import-file", files=[file])
+    file = FilePayload(name="votes.csv", mimeType="text/csv", buffer=body)
+    desk.page.set_input_files("#import-file", files=file)
     desk.page.click("#ask-yes")
     desk.sees("#import-report", "2 votes. Before: 0-1-0. After: 1-2-0")
     desk.page.click("#ask-yes")

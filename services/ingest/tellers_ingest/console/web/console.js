@@ -4,7 +4,7 @@ import { command, dropToken, keepToken, request, token } from "./api.js";
 import { callMember, callNext, restoreCall } from "./call.js";
 import { desk, nameOf, roll, said, state, word } from "./desk.js";
 import { actionOf, LETTERS } from "./keys.js";
-import { help, toggleCall, toggleFreeze } from "./lifecycle.js";
+import { askLock, help, toggleCall, toggleFreeze } from "./lifecycle.js";
 import { byId, lamp, make, makeGrid, say } from "./paint.js";
 import { Publication } from "./publication.js";
 import * as lines from "./queue.js";
@@ -149,6 +149,7 @@ function act(action) {
   else if (action === "help") help();
   else if (action === "search") byId("search").focus();
   else if (action === "freeze") toggleFreeze();
+  else if (action === "lock" && roll().phase === "open") askLock();
   else if (action === "call" && roll().phase === "open") toggleCall();
   else if (action in { left: 1, right: 1, up: 1, down: 1 }) walk(action);
 }

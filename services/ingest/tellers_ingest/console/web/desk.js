@@ -11,3 +11,5 @@ export const said = (vote) => word(vote ?? "none");
 export const state = (name) => (document.documentElement.dataset.state = name);
 export const figures = ({ yes, no, abstain }) => `${yes}-${no}-${abstain}`;
 export const paragraph = (text, className = "") => make("p", { textContent: text, className });
+export const timeOf = (moment) => new Date(moment).toLocaleTimeString("en-GB");
+export const ruleOf = (rule) => (typeof rule === "string" ? rule.replaceAll("_", " ") : JSON.stringify(rule));

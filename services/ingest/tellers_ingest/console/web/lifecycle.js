@@ -2,7 +2,8 @@
 
 import { command } from "./api.js";
 import { leftCall, newCall, startCall, stopCall } from "./call.js";
-import { desk, figures, nameOf, paragraph, roll, word } from "./desk.js";
+import { askClose } from "./closing.js";
+import { desk, figures, paragraph, roll, word } from "./desk.js";
 import { importVotes } from "./importing.js";
 import { ask, byId, make, say, STAYS } from "./paint.js";
 import { standing } from "./publication.js";
@@ -52,26 +53,7 @@ function confirmStep(step, text, yes) {
   ask(yes.replace("…", ""), [paragraph(text)], word("sure", { what: yes.replace("…", "") }), () => go(step));
 }
 
-async function close() {
-  if (!(await desk.sender.reload()) || !roll().closing) return say(byId("trouble"), word("networkDown"));
-  const { counts, outcome } = roll().closing;
-  const missing = roll().entitled.filter((code) => !roll().votes[code]);
-  const rule = typeof roll().rule === "string" ? roll().rule.replaceAll("_", " ") : JSON.stringify(roll().rule);
-  const inputs = ["yes", "no", "abstain"].map((name) =>
-    make("input", { type: "number", min: 0, required: true, id: `announced-${name}` }));
-  const fields = inputs.map((input, at) => make("label", {}, [word("yes"), word("no"), word("abstain")][at], input));
-  const body = [
-    paragraph(word("tally", { ...counts, none: counts.not_voting }), "big"),
-    paragraph(word("majority", { rule, outcome: word(outcome) })),
-    paragraph(word("unrecorded", { n: missing.length, names: missing.map(nameOf).join(", ") })),
-    paragraph(word("announced")), make("div", { className: "row" }, ...fields),
-  ];
-  ask(word("closeTitle"), body, word("closeTitle"), () => {
-    if (!inputs.every((input) => input.reportValidity())) return word("announced");
-    const [yes, no, abstain] = inputs.map((input) => Number(input.value));
-    return go("close", { announced: { yes, no, abstain } });
-  });
-}
+export const askLock = () => confirmStep("lock", word("lockAsk"), word("doLock"));
 
 export function paintSteps() {
   const { phase } = roll();
@@ -84,14 +66,15 @@ export function paintSteps() {
   if (phase === "scheduled") made.push(button("do-open", word("doOpen"), run("open")));
   if (phase === "open") {
     made.push(button("do-call", word(desk.call ? "stopCall" : "doCall"), toggleCall), button("do-import", word("import"), importVotes));
-    made.push(button("do-lock", word("doLock"), () => confirmStep("lock", word("lockAsk"), word("doLock"))));
+    made.push(button("do-lock", word("lockKey"), askLock));
   }
-  if (phase === "locked") made.push(button("do-unlock", word("doUnlock"), run("unlock")), button("do-close", word("doClose"), close));
+  if (phase === "locked") made.push(button("do-unlock", word("doUnlock"), run("unlock")), button("do-close", word("doClose"), () => askClose(go)));
   if (["scheduled", "open", "locked"].includes(phase)) {
     made.push(button("do-annul", word("doAnnul"), () => confirmStep("annul", word("annulAsk"), word("doAnnul"))));
   }
   if (["scheduled", "open", "locked"].includes(phase)) made.push(button("do-rule", word("doRule"), () => askRule(word, roll().rule, go)));
   if (phase === "closed") made.push(button("do-intention", word("doIntention"), () => askIntention(word, desk.index, roll().entitled, go)));
+  if (["locked", "closed"].includes(phase)) made.push(button("do-print", word("doPrint"), () => print()));
   made.push(button("do-freeze", word(desk.publication.frozen ? "doRelease" : "doFreeze"), toggleFreeze));
   made.push(button("do-help", word("help"), help));
   const now = `${phase} ${Boolean(desk.call)} ${desk.publication.frozen}`;

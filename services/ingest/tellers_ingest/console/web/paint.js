@@ -40,6 +40,7 @@ export function paintTile(tile, vote, word, { waiting, current }) {
     light.dataset.vote = vote;
     light.textContent = SHAPES[vote];
   }
+  tile.dataset.said = word; // on paper: shapes are for the screen
   tile.title = `${tile.lastChild.textContent}: ${word}`;
   tile.classList.toggle("waiting", waiting);
   if (current) tile.setAttribute("aria-current", "true");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 const WEB = "../../services/ingest/tellers_ingest/console/web";
-const { find, fold, indexed, preselected } = await import(`${WEB}/search.js`);
+const { find, fold, indexed, nearest, preselected } = await import(`${WEB}/search.js`);
 const { beginCall, callAt, called, callOrder, coming, moveOn, resumeCall } = await import(`${WEB}/order.js`);
 const { actionOf } = await import(`${WEB}/keys.js`);
 const { standing } = await import(`${WEB}/publication.js`);
@@ -35,6 +35,16 @@ test("a code comes before a name that begins so", () => {
   assert.deepEqual(codes("ir"), ["IRL"]);
   assert.deepEqual(codes("ne"), ["NER"]);
   assert.equal(codes("nga")[0], "NGA");
+});
+
+test("one slip is suggested, and nothing that is further away", () => {
+  const near = (text) => nearest(INDEX, text).map((member) => member.code);
+  for (const slip of ["Irland", "Ireeland", "Irelamd", "Irelnad", "IRELANDE"]) assert.deepEqual(near(slip), ["IRL"], slip);
+  assert.deepEqual(near("ivoirr"), ["CIV"]); // a word of the name
+  assert.deepEqual(near("turkez"), ["TUR"]);
+  assert.deepEqual(near("nigerr"), ["NER"]);
+  assert.deepEqual(near("nigerie"), ["NGA"]);
+  for (const far of ["Irlnd x", "Ielnad", "ngr", "", "xyzxyz"]) assert.deepEqual(near(far), [], far);
 });
 
 test("Enter chooses nobody among names that are alike", () => {

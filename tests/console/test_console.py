@@ -180,7 +180,7 @@ def test_without_network_nothing_is_lost_nothing_doubled(
     clerk.open("away")
     desk.sit_down("away")
     desk.ready()
-    desk.press("Escape", "r", "y", "n")
+    desk.press("Escape", "r", "Enter", "y", "n")
     desk.context.set_offline(True)
     desk.press("a", "y", "u", "n", "y")
     desk.sees("#queue", "no connection")

@@ -47,6 +47,15 @@ async def console() -> Response:
     return FileResponse(WEB / "console.html", headers=HEADERS)
 
 
+@router.get("/console/chambers.json")
+async def chambers(request: Request) -> Response:
+    """The chambers that are served, in the order of the setting."""
+    served = request.state.chambers.items()
+    composition = (composed(chamber, like, today()) for chamber, like in served)
+    found = [{"id": one.id, "title": one.title} for one in composition if one]
+    return Response(msgspec.json.encode(found), media_type=JSON, headers=HEADERS)
+
+
 @router.get("/console/members/{chamber}.json")
 async def members(request: Request, chamber: str) -> Response:
     """The chamber's members in official order, with every name they are known by."""

@@ -6,6 +6,7 @@ import { askClose } from "./closing.js";
 import { desk, figures, paragraph, roll, word } from "./desk.js";
 import { importVotes } from "./importing.js";
 import { ask, byId, make, say, STAYS } from "./paint.js";
+import { memberField } from "./picker.js";
 import { standing } from "./publication.js";
 import { askApproval, askIntention, askRule } from "./steps.js";
 
@@ -24,9 +25,30 @@ export async function toggleFreeze() {
 
 export function toggleCall() {
   if (desk.call) stopCall();
-  else startCall(leftCall() ?? newCall(roll().called_from));
+  else {
+    const call = leftCall() ?? (roll().called_from && newCall(roll().called_from));
+    if (!call) return draw();
+    startCall(call);
+  }
+  settle();
+}
+
+function settle() {
   desk.sender.changed();
   (desk.call ? byId("now") : byId("search")).focus();
+}
+
+/** The lot was not known when the roll call was scheduled: it is kept with the call. */
+function draw() {
+  const { input, parts, code } = memberField(word("drawn"), "drawn");
+  ask(word("drawTitle"), [paragraph(word("drawText")), ...parts], word("drawDo"), () => {
+    const start = code();
+    if (start === undefined) return word("chooseIn", { field: word("drawn") });
+    startCall(newCall(start));
+    byId("ask").addEventListener("close", settle, { once: true });
+    return null;
+  });
+  input.focus();
 }
 
 export function help() {
@@ -73,7 +95,7 @@ export function paintSteps() {
     made.push(button("do-annul", word("doAnnul"), () => confirmStep("annul", word("annulAsk"), word("doAnnul"))));
   }
   if (["scheduled", "open", "locked"].includes(phase)) made.push(button("do-rule", word("doRule"), () => askRule(word, roll().rule, go)));
-  if (phase === "closed") made.push(button("do-intention", word("doIntention"), () => askIntention(word, desk.index, roll().entitled, go)));
+  if (phase === "closed") made.push(button("do-intention", word("doIntention"), () => askIntention(word, go)));
   if (["locked", "closed"].includes(phase)) made.push(button("do-print", word("doPrint"), () => print()));
   made.push(button("do-freeze", word(desk.publication.frozen ? "doRelease" : "doFreeze"), toggleFreeze));
   made.push(button("do-help", word("help"), help));

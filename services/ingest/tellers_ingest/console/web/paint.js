@@ -64,6 +64,7 @@ export const STAYS = Symbol("stays");
  */
 export function ask(title, body, yes, confirm) {
   const dialog = byId("ask");
+  let busy = false;
   byId("ask-title").textContent = title;
   byId("ask-body").replaceChildren(...body);
   say(byId("ask-trouble"), null);
@@ -71,9 +72,17 @@ export function ask(title, body, yes, confirm) {
   byId("ask-no").hidden = !confirm;
   byId("ask-no").onclick = () => dialog.close();
   byId("ask-yes").onclick = async () => {
+    if (busy) return; // pressed twice, it is sent once
+    busy = true;
     const trouble = await confirm?.();
+    busy = false;
     if (!trouble) return dialog.close();
     say(byId("ask-trouble"), trouble === STAYS ? null : trouble);
+  };
+  dialog.onkeydown = (event) => {
+    if (event.key !== "Enter" || event.repeat || event.defaultPrevented || !event.target.matches("input:not([type=file])")) return;
+    event.preventDefault();
+    byId("ask-yes").click();
   };
   if (!dialog.open) dialog.showModal();
   byId(confirm ? "ask-no" : "ask-yes").focus();

@@ -2,7 +2,7 @@
 
 import { command } from "./api.js";
 import { ask, byId, make } from "./paint.js";
-import { find } from "./search.js";
+import { memberField } from "./picker.js";
 
 export const RULES = ["simple", "two_thirds", "absolute", "two_thirds_of_members", "three_fifths", "three_quarters", "unanimous", "security_council"];
 
@@ -17,21 +17,18 @@ export function askRule(word, now, send) {
 }
 
 /** Ask for what a delegation had meant to vote; noted after closing, never counted. */
-export function askIntention(word, index, entitled, send) {
-  const who = make("input", { id: "intention-who", autocomplete: "off", required: true });
+export function askIntention(word, send) {
+  const who = memberField(word("intentionWho"), "intention-who");
   const vote = make("select", { id: "intention-vote" }, ...options(["yes", "no", "abstain"].map((one) => [one, word(one)])));
   const note = make("input", { id: "intention-note", maxLength: 500 });
-  const body = [make("p", { textContent: word("intentionText") }), field(word("intentionWho"), who), field(word("intentionVote"), vote), field(word("intentionNote"), note)];
+  const body = [make("p", { textContent: word("intentionText") }), ...who.parts, field(word("intentionVote"), vote), field(word("intentionNote"), note)];
   ask(word("intentionTitle"), body, word("intentionDo"), () => {
-    const found = find(index, who.value).filter(({ code }) => entitled.includes(code));
-    const exact = found.filter(({ code }) => code === who.value.trim().toUpperCase());
-    const [member] = exact.length ? exact : found;
-    if (!member) return word("nothing");
-    if (!exact.length && found.length > 1) return word("chooseCode", { names: found.map(({ name, code }) => `${name} (${code})`).join(", ") });
-    const said = { delegation: member.code, vote: vote.value };
+    const delegation = who.code();
+    if (!delegation) return word("chooseIn", { field: word("intentionWho") });
+    const said = { delegation, vote: vote.value };
     return send("intentions", note.value ? { ...said, note: note.value } : said);
   });
-  who.focus();
+  who.input.focus();
 }
 
 /** The first person's word for a step that needs two; the second sees it at their desk. */

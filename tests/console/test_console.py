@@ -11,6 +11,8 @@ from tests.e2e.stack import ROLL_CALLS, Clerk, Stack, recorded
 from tests.pages.test_axe import AXE, TAGS
 
 SHOWN_MS = 10_000
+# So long the network may be away in the middle of a vote.
+AWAY_MS = 30_000
 KEYS = {"yes": "y", "no": "n", "abstain": "a"}
 
 
@@ -184,7 +186,7 @@ def test_without_network_nothing_is_lost_nothing_doubled(
     desk.context.set_offline(True)
     desk.press("a", "y", "u", "n", "y")
     desk.sees("#queue", "no connection")
-    desk.page.wait_for_timeout(3000)  # as long as nobody may notice
+    desk.page.wait_for_timeout(AWAY_MS)
     desk.context.set_offline(False)
     desk.sees("#queue", "All recorded")
     found = votes(clerk, "away")

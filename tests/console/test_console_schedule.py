@@ -54,6 +54,7 @@ def test_who_may_not_vote_and_who_was_drawn_are_found_by_name(
     lamp = desk.page.locator("[data-code=VEN] .lamp")
     expect(lamp).to_have_attribute("data-vote", "barred")
     desk.page.click("#do-open")
+    desk.sees("#phase", "Open")
     desk.page.locator("#now").focus()
     desk.press("r")
     desk.sees("#now-name", "Nigeria")

@@ -11,6 +11,8 @@ from tests.e2e.stack import ROLL_CALLS, Clerk, Stack, recorded
 from tests.pages.test_axe import AXE, TAGS
 
 SHOWN_MS = 10_000
+# So long the network may be away in the middle of a vote.
+AWAY_MS = 30_000
 KEYS = {"yes": "y", "no": "n", "abstain": "a"}
 
 
@@ -109,6 +111,49 @@ def test_193_votes_by_keyboard_at_most_two_keys_each(
     desk.sees("#totals", "Yes 141, no 5, abstain 35, not recorded 12")
 
 
+def test_after_a_reload_the_call_goes_on_at_the_same_member(
+    desk: Desk, clerk: Clerk
+) -> None:
+    """The first is skipped, four answer, two of them without network."""
+    clerk.open("reloaded", called_from="FRA")
+    desk.sit_down("reloaded")
+    desk.ready()
+    desk.press("Escape", "r", "x", "y", "y")
+    desk.sees("#queue", "All recorded")
+    desk.context.set_offline(True)
+    desk.press("n", "a")
+    desk.sees("#queue", "2 queued")
+    desk.sees("#now-name", "Ghana")
+    desk.context.set_offline(False)
+    # So that what waits still waits after the reload.
+    away = "**/v1/ga/roll-calls/reloaded/votes/*"
+    desk.page.route(away, lambda route: route.abort())
+    desk.sit_down("reloaded")
+    desk.ready()
+    desk.sees("#queue", "2 queued")
+    desk.sees("#now-round", "Roll call")
+    desk.sees("#now-name", "Ghana")
+    desk.sees("#next", "Next: Greece, Grenada, Guatemala")
+    desk.page.unroute(away)
+    desk.sees("#queue", "All recorded")
+    # Everybody after it answers: then only who was skipped is called again.
+    codes = [code for code in _codes(clerk) if code not in votes(clerk, "reloaded")]
+    batch = [{"delegation": code, "vote": "yes"} for code in codes]
+    later = [vote for vote in batch if vote["delegation"] not in ("FRA", "GHA")]
+    clerk.step("reloaded", "votes", votes=later)
+    desk.sees("#totals", "not recorded 2")
+    desk.press("y")
+    desk.sees("#now-round", "Second call")
+    desk.sees("#now-name", "France")
+    desk.press("n")
+    desk.sees("#now-name", "The call is over")
+
+
+def _codes(clerk: Clerk) -> list[str]:
+    found = clerk.http.get("/console/members/ga.json").json()
+    return [member["code"] for member in found]
+
+
 def _members(stack: Stack) -> list[dict[str, str]]:
     url = f"{stack.ingest_url}/console/members/ga.json"
     found: list[dict[str, str]] = httpx.get(url, verify=False).json()
@@ -137,11 +182,11 @@ def test_without_network_nothing_is_lost_nothing_doubled(
     clerk.open("away")
     desk.sit_down("away")
     desk.ready()
-    desk.press("Escape", "r", "y", "n")
+    desk.press("Escape", "r", "Enter", "y", "n")
     desk.context.set_offline(True)
     desk.press("a", "y", "u", "n", "y")
     desk.sees("#queue", "no connection")
-    desk.page.wait_for_timeout(3000)  # as long as nobody may notice
+    desk.page.wait_for_timeout(AWAY_MS)
     desk.context.set_offline(False)
     desk.sees("#queue", "All recorded")
     found = votes(clerk, "away")

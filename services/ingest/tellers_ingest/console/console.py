@@ -16,17 +16,20 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from tellers_core.codec import LogName
 from tellers_core.errors import Refused, UnknownChamber, UnknownRollCall
 from tellers_core.events import RollCallClosed
+from tellers_core.majority import majority
 from tellers_core.members import composed
-from tellers_core.roll_call import Close, RollCall, decide
+from tellers_core.roll_call import Close, Phase, RollCall, decide, outcome
 from tellers_ingest.approvals import Approval, Approvals
 from tellers_ingest.arrival import JSON
 from tellers_ingest.auth import Recording, check_audience
 from tellers_ingest.cache import Place
+from tellers_ingest.console.lock import last_lock
 from tellers_runtime import fields
 from tellers_runtime.clock import today
-from tellers_runtime.log import LogWriter
+from tellers_runtime.log import LogReader, LogWriter
 
 WEB = Path(str(resources.files("tellers_ingest") / "console" / "web"))
 POLICY = (
@@ -42,6 +45,15 @@ router = APIRouter(include_in_schema=False)
 async def console() -> Response:
     """The page; it asks for a token itself."""
     return FileResponse(WEB / "console.html", headers=HEADERS)
+
+
+@router.get("/console/chambers.json")
+async def chambers(request: Request) -> Response:
+    """The chambers that are served, in the order of the setting."""
+    served = request.state.chambers.items()
+    composition = (composed(chamber, like, today()) for chamber, like in served)
+    found = [{"id": one.id, "title": one.title} for one in composition if one]
+    return Response(msgspec.json.encode(found), media_type=JSON, headers=HEADERS)
 
 
 @router.get("/console/members/{chamber}.json")
@@ -85,7 +97,11 @@ async def roll_call(
         raise UnknownRollCall(f"there is no roll call {roll_call[:64]!r}")
     check_audience(token.audience, rehearsal=loaded.roll_call.roll.rehearsal)
     approvals: Approvals = request.state.approvals
+    log = LogName(chamber, loaded.roll_call.roll.rehearsal)
+    reader = LogReader(request.state.redis.of(chamber), log)
+    is_locked = loaded.roll_call.phase is Phase.LOCKED
     shown = {
+        "lock": await last_lock(reader, roll_call, loaded.seq) if is_locked else None,
         "version": loaded.version,
         "seq": loaded.seq,
         "epoch": loaded.epoch,
@@ -110,6 +126,8 @@ def _shown(roll_call_id: str, state: RollCall) -> dict[str, Any]:
         "entitled": roll.entitled,
         "barred": roll.barred,
         "votes": state.votes,
+        "required": majority(state.rule).required(state.standing),
+        "outcome": outcome(state) if state.phase is Phase.CLOSED else None,
         "closing": _closing(state),
     }
 

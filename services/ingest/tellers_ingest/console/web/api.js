@@ -26,11 +26,14 @@ export async function request(method, path, { body, key, version } = {}) {
   }
 }
 
-/** A command that is not queued: the same key until the network lets an answer through. */
-export async function command(path, body = {}) {
+/**
+ * A command that is not queued: the same key until the network lets an answer through.
+ * With `version` only if the roll call is still at it.
+ */
+export async function command(path, body = {}, version = undefined) {
   const key = newKey();
   for (let tries = 0; tries < 3; tries += 1) {
-    const answer = await request("POST", path, { body, key });
+    const answer = await request("POST", path, { body, key, version });
     if (answer !== null && answer.status < 500) return answer;
   }
   return null;

@@ -1,21 +1,23 @@
 // The clerk's desk: keys in, entries queued, everything painted from roll call and queue.
 
-import { command, dropToken, keepToken, request, token } from "./api.js";
+import { dropToken, keepToken, request, token } from "./api.js";
+import { callMember, callNext, restoreCall } from "./call.js";
 import { desk, nameOf, roll, said, state, word } from "./desk.js";
 import { actionOf, LETTERS } from "./keys.js";
-import { help, toggleCall, toggleFreeze } from "./lifecycle.js";
-import * as calls from "./order.js";
+import { askLock, help, toggleCall, toggleFreeze } from "./lifecycle.js";
 import { byId, lamp, make, makeGrid, say } from "./paint.js";
+import { pick } from "./picker.js";
 import { Publication } from "./publication.js";
 import * as lines from "./queue.js";
 import { paint, paintClock, paintPublic } from "./screen.js";
-import { find, indexed, preselected } from "./search.js";
+import { beginSchedule, offerSchedule, schedule } from "./schedule.js";
+import { indexed } from "./search.js";
 import { Sender } from "./sender.js";
-import { RULES } from "./steps.js";
 
-const REVEALS = ["live", "totals_only", "names_after_close", "nothing_until_close"];
 const POLL_MS = 2000;
 const CHOICE = "tellers.keys";
+const chambers = await (await fetch("/console/chambers.json")).json();
+let lookAgain = () => {};
 
 function show(id) {
   for (const part of ["token-form", "schedule-form", "desk"]) byId(part).hidden = part !== id;
@@ -42,48 +44,49 @@ async function enter(event) {
   if (found.status === 401) return tokenRefused();
   say(byId("trouble"), null);
   byId("token").required = false;
-  if (found.code === "unknown_roll_call") return show("schedule-form"), byId("new-title").focus();
-  if (found.status !== 200) return say(byId("trouble"), found.detail);
-  await sitDown(path, found);
+  const isNew = found.code === "unknown_roll_call";
+  if (found.status !== 200 && !isNew) return say(byId("trouble"), found.detail);
+  await meetMembers();
+  if (isNew) return show("schedule-form"), beginSchedule();
+  sitDown(path, found);
 }
 
-async function schedule(event) {
+async function scheduleNew(event) {
   event.preventDefault();
-  const body = {
-    id: byId("roll-call").value, title: byId("new-title").value, rule: byId("new-rule").value,
-    rehearsal: byId("new-rehearsal").checked, reveal: byId("new-reveal").value,
-  };
-  if (byId("new-symbol").value) body.symbol = byId("new-symbol").value;
-  if (byId("new-start").value) body.called_from = byId("new-start").value.toUpperCase();
-  const answer = await command(base(), body);
-  if (answer?.status !== 201) return say(byId("trouble"), answer?.errors?.[0]?.detail ?? answer?.detail ?? word("networkDown"));
+  const trouble = await schedule(base(), byId("roll-call").value);
+  if (trouble !== null) return say(byId("trouble"), trouble);
   await enter();
 }
 
-async function sitDown(path, found) {
+/** The chamber's members, for every field that finds one. */
+async function meetMembers() {
   const list = await fetch(`/console/members/${byId("chamber").value}.json`);
   desk.members = await list.json();
   desk.byCode = new Map(desk.members.map((member) => [member.code, member]));
   desk.index = indexed(desk.members);
+}
+
+function sitDown(path, found) {
   desk.tiles = makeGrid(byId("grid"), desk.members, choose);
   Object.assign(desk, { past: [], call: null, current: null });
   desk.sender = new Sender(path, found, paint, tokenRefused);
   desk.publication = new Publication(byId("chamber").value, found.rehearsal, paintPublic);
   say(byId("public"), "…"); // keeps its place: nothing may move under a click
   desk.publication.look();
+  restoreCall();
   show("desk");
   state("desk");
   paint();
   desk.sender.run();
-  byId("search").focus();
+  (desk.call ? byId("now") : byId("search")).focus();
 }
 
 function choose(code) {
   if (roll().barred[code] || !roll().entitled.includes(code)) return say(byId("trouble"), `${nameOf(code)}: ${word("notEntitled")}`);
   desk.current = code;
-  if (desk.call) desk.call = calls.callAt(desk.call, code);
+  if (desk.call) callMember(code);
   byId("search").value = "";
-  suggest();
+  lookAgain();
   paint();
   byId("now").focus();
 }
@@ -94,19 +97,18 @@ function record(vote) {
   if (roll().phase !== "open") return say(byId("trouble"), word("notOpen"));
   const before = lines.seen(desk.sender.queue, roll().votes, code);
   desk.past = [{ code, vote, before, since: Date.now() }, ...desk.past];
-  moveOn(false);
   echo(code, vote);
   desk.sender.enter(code, vote);
+  moveOn(false);
 }
 
 function moveOn(skip) {
-  if (desk.call) {
-    desk.call = calls.moveOn(desk.call, skip);
-    desk.current = calls.called(desk.call);
-  } else {
+  if (desk.call) callNext(skip);
+  else {
     desk.current = null;
     byId("search").focus();
   }
+  paint();
 }
 
 function undo() {
@@ -114,10 +116,7 @@ function undo() {
   if (!latest || roll().phase !== "open") return;
   desk.past = past;
   if (latest.batch) return undoBatch(latest.batch);
-  if (desk.call) {
-    desk.call = calls.callAt(desk.call, latest.code);
-    desk.current = calls.called(desk.call);
-  }
+  if (desk.call) callMember(latest.code);
   echo(latest.code, latest.before);
   desk.sender.enter(latest.code, latest.before);
 }
@@ -147,48 +146,14 @@ function walk(action) {
 function act(action) {
   if (["yes", "no", "abstain"].includes(action)) record(action);
   else if (action === "clear") record(null);
-  else if (action === "skip" && desk.current) moveOn(true), paint();
+  else if (action === "skip" && desk.current) moveOn(true);
   else if (action === "undo") undo();
   else if (action === "help") help();
   else if (action === "search") byId("search").focus();
   else if (action === "freeze") toggleFreeze();
+  else if (action === "lock" && roll().phase === "open") askLock();
   else if (action === "call" && roll().phase === "open") toggleCall();
   else if (action in { left: 1, right: 1, up: 1, down: 1 }) walk(action);
-}
-
-function suggest() {
-  const text = byId("search").value;
-  desk.found = find(desk.index, text);
-  desk.at = preselected(desk.found);
-  paintFound();
-  const alike = desk.found.length && desk.at < 0;
-  say(byId("trouble"), alike ? word("chooseFirst") : text && !desk.found.length ? word("nothing") : null);
-}
-
-function paintFound() {
-  const options = desk.found.map((member, at) => {
-    const option = make("li", { id: `option-${at}`, role: "option", textContent: `${member.name} (${member.code})` });
-    option.setAttribute("aria-selected", String(at === desk.at));
-    option.addEventListener("click", () => choose(member.code));
-    return option;
-  });
-  byId("found").replaceChildren(...options);
-  byId("found").hidden = !options.length;
-  byId("search").setAttribute("aria-expanded", String(options.length > 0));
-  if (desk.at >= 0) byId("search").setAttribute("aria-activedescendant", `option-${desk.at}`);
-  else byId("search").removeAttribute("aria-activedescendant");
-}
-
-function typed(event) {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (step && desk.found.length) {
-    event.preventDefault();
-    desk.at = Math.min(Math.max(desk.at + step, 0), desk.found.length - 1);
-    paintFound();
-  } else if (event.key === "Enter" && desk.at >= 0) {
-    event.preventDefault();
-    choose(desk.found[desk.at].code);
-  } else if (event.key === "Escape") byId("now").focus();
 }
 
 function pressed(event) {
@@ -223,18 +188,18 @@ function nameAnswers() {
 }
 
 function begin() {
-  byId("new-reveal").append(...REVEALS.map((reveal) => make("option", { value: reveal, textContent: word(reveal) })));
-  byId("new-rule").append(...RULES.map((rule) => make("option", { value: rule, textContent: rule.replaceAll("_", " ") })));
+  byId("chamber").append(...chambers.map(({ id, title }) => make("option", { value: id, textContent: title })));
+  offerSchedule();
   for (const vote of ["yes", "no", "abstain"]) {
     byId("answers").append(make("button", { type: "button", id: `answer-${vote}`, onclick: () => (record(vote), byId("now").focus()) }));
   }
   offerChoice();
   byId("answers").append(make("button", { type: "button", textContent: word("skip"), onclick: () => (act("skip"), byId("now").focus()) }));
   byId("token-form").onsubmit = enter;
-  byId("schedule-form").onsubmit = schedule;
+  byId("schedule-form").onsubmit = scheduleNew;
   byId("back").onclick = () => show("token-form");
-  byId("search").oninput = suggest;
-  byId("search").onkeydown = typed;
+  lookAgain = pick(byId("search"), byId("found"), ({ code }) => choose(code), (trouble) => say(byId("trouble"), trouble));
+  byId("search").addEventListener("keydown", ({ key }) => key === "Escape" && byId("now").focus());
   document.addEventListener("keydown", pressed);
   addEventListener("online", () => desk.sender?.run());
   setInterval(() => desk.sender && !desk.sender.busy && desk.sender.reload(), POLL_MS);

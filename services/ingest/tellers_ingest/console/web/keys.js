@@ -30,9 +30,10 @@ const SINGLE = {
  */
 export function actionOf(pressed, writing, { letters = "yna", single = true } = {}) {
   if (pressed.ctrlKey || pressed.metaKey) return null;
+  const key = pressed.key.toLowerCase();
+  if (pressed.altKey && key === "l") return pressed.repeat ? null : "lock";
   // With Alt it is meant, wherever the focus is; without, only where nobody writes.
   if (pressed.altKey ? single : writing) return null;
-  const key = pressed.key.toLowerCase();
   const at = LETTERS[letters].indexOf(key);
   const plain = at >= 0 && key.length === 1 ? VOTES[at] : (SINGLE[key] ?? null);
   const action = NAMED[key] ?? (single || pressed.altKey ? plain : null);

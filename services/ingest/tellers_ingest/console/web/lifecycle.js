@@ -1,15 +1,14 @@
-// What a roll call goes through, from opening to closing, and the import of its votes.
+// What a roll call goes through, from opening to closing.
 
 import { command } from "./api.js";
-import { desk, figures, nameOf, paragraph, roll, said, word } from "./desk.js";
-import * as calls from "./order.js";
-import { ask, byId, make, say } from "./paint.js";
+import { leftCall, newCall, startCall, stopCall } from "./call.js";
+import { askClose } from "./closing.js";
+import { desk, figures, paragraph, roll, ruleOf, word } from "./desk.js";
+import { importVotes } from "./importing.js";
+import { ask, byId, make, say, STAYS } from "./paint.js";
+import { memberField } from "./picker.js";
 import { standing } from "./publication.js";
-import { codesByName, dryRun, read, totals } from "./record.js";
-import { askApproval, askIntention, askRule, ruleName } from "./steps.js";
-
-// A step's dialog has become another one, which stays open.
-const STAYS = Symbol("stays");
+import { askApproval, askIntention, askRule } from "./steps.js";
 
 export async function toggleFreeze() {
   const { publication } = desk;
@@ -25,11 +24,31 @@ export async function toggleFreeze() {
 }
 
 export function toggleCall() {
-  const { entitled, called_from: start, votes } = roll();
-  desk.call = desk.call ? null : calls.resumeCall(calls.callOrder(entitled, start), votes);
-  desk.current = desk.call && calls.called(desk.call);
+  if (desk.call) stopCall();
+  else {
+    const call = leftCall() ?? (roll().called_from && newCall(roll().called_from));
+    if (!call) return draw();
+    startCall(call);
+  }
+  settle();
+}
+
+function settle() {
   desk.sender.changed();
   (desk.call ? byId("now") : byId("search")).focus();
+}
+
+/** The lot was not known when the roll call was scheduled: it is kept with the call. */
+function draw() {
+  const { input, parts, code } = memberField(word("drawn"), "drawn");
+  ask(word("drawTitle"), [paragraph(word("drawText")), ...parts], word("drawDo"), () => {
+    const start = code();
+    if (start === undefined) return word("chooseIn", { field: word("drawn") });
+    startCall(newCall(start));
+    byId("ask").addEventListener("close", settle, { once: true });
+    return null;
+  });
+  input.focus();
 }
 
 export function help() {
@@ -56,68 +75,7 @@ function confirmStep(step, text, yes) {
   ask(yes.replace("…", ""), [paragraph(text)], word("sure", { what: yes.replace("…", "") }), () => go(step));
 }
 
-async function close() {
-  if (!(await desk.sender.reload()) || !roll().closing) return say(byId("trouble"), word("networkDown"));
-  const { counts, outcome } = roll().closing;
-  const missing = roll().entitled.filter((code) => !roll().votes[code]);
-  const inputs = ["yes", "no", "abstain"].map((name) =>
-    make("input", { type: "number", min: 0, required: true, id: `announced-${name}` }));
-  const fields = inputs.map((input, at) => make("label", {}, [word("yes"), word("no"), word("abstain")][at], input));
-  const body = [
-    paragraph(word("tally", { ...counts, none: counts.not_voting }), "big"),
-    paragraph(word("majority", { rule: ruleName(roll().rule), outcome: word(outcome) })),
-    paragraph(word("unrecorded", { n: missing.length, names: missing.map(nameOf).join(", ") })),
-    paragraph(word("announced")), make("div", { className: "row" }, ...fields),
-  ];
-  ask(word("closeTitle"), body, word("closeTitle"), () => {
-    if (!inputs.every((input) => input.reportValidity())) return word("announced");
-    const [yes, no, abstain] = inputs.map((input) => Number(input.value));
-    return go("close", { announced: { yes, no, abstain } });
-  });
-}
-
-function importVotes() {
-  const text = make("textarea", { id: "import-text", rows: 8 });
-  const file = make("input", { type: "file", id: "import-file", accept: ".csv,.txt,text/csv,text/plain" });
-  const report = make("div", { id: "import-report", role: "status" });
-  let run = null;
-  const again = () => ((run = null), report.replaceChildren(), say(byId("ask-yes"), word("dryRun")));
-  text.oninput = again;
-  file.onchange = async () => ((text.value = await file.files[0].text()), again());
-  const body = [make("label", {}, word("importLabel"), text), make("label", {}, word("file"), file), report];
-  ask(word("importTitle"), body, word("dryRun"), async () => {
-    if (run) return sendImport(run.votes);
-    if (desk.sender.queue.waiting.length || !(await desk.sender.reload())) return word("confirmWaiting");
-    const tried = dryRun(read(text.value), codesByName(desk.members), roll().entitled, roll().votes);
-    report.replaceChildren(...reported(tried));
-    if (tried.faults.length || !tried.votes.length) return STAYS;
-    run = tried;
-    say(byId("ask-yes"), word("importDo", { n: run.votes.length }));
-    return STAYS;
-  });
-}
-
-function reported({ votes, faults, conflicts, after }) {
-  const filled = { n: votes.length, before: figures(totals(roll().votes)), after: figures(after) };
-  return [
-    paragraph(word("importReady", filled)),
-    ...faults.map(({ place, text, name }) =>
-      paragraph(word("faultLine", { place, why: word(text), name }), "fault")),
-    ...conflicts.map(({ delegation, vote, recorded }) =>
-      paragraph(word("importConflict", { name: nameOf(delegation), recorded: said(recorded), mine: said(vote) }))),
-  ];
-}
-
-async function sendImport(votes) {
-  const before = roll().votes;
-  const trouble = await go("votes", { votes });
-  if (trouble !== null) return trouble;
-  const batch = votes.map(({ delegation }) => ({ code: delegation, before: before[delegation] ?? null }));
-  desk.past = [{ batch, since: Date.now() }, ...desk.past];
-  byId("echo").textContent = word("importDone", { n: votes.length });
-  desk.sender.changed();
-  return null;
-}
+export const askLock = () => confirmStep("lock", word("lockAsk"), word("doLock"));
 
 export function paintSteps() {
   const { phase } = roll();
@@ -130,14 +88,15 @@ export function paintSteps() {
   if (phase === "scheduled") made.push(button("do-open", word("doOpen"), run("open")));
   if (phase === "open") {
     made.push(button("do-call", word(desk.call ? "stopCall" : "doCall"), toggleCall), button("do-import", word("import"), importVotes));
-    made.push(button("do-lock", word("doLock"), () => confirmStep("lock", word("lockAsk"), word("doLock"))));
+    made.push(button("do-lock", word("lockKey"), askLock));
   }
-  if (phase === "locked") made.push(button("do-unlock", word("doUnlock"), run("unlock")), button("do-close", word("doClose"), close));
+  if (phase === "locked") made.push(button("do-unlock", word("doUnlock"), run("unlock")), button("do-close", word("doClose"), () => askClose(go)));
   if (["scheduled", "open", "locked"].includes(phase)) {
     made.push(button("do-annul", word("doAnnul"), () => confirmStep("annul", word("annulAsk"), word("doAnnul"))));
   }
   if (["scheduled", "open", "locked"].includes(phase)) made.push(button("do-rule", word("doRule"), () => askRule(word, roll().rule, go)));
-  if (phase === "closed") made.push(button("do-intention", word("doIntention"), () => askIntention(word, desk.index, roll().entitled, go)));
+  if (phase === "closed") made.push(button("do-intention", word("doIntention"), () => askIntention(word, go)));
+  if (["locked", "closed"].includes(phase)) made.push(button("do-print", word("doPrint"), () => print()));
   made.push(button("do-freeze", word(desk.publication.frozen ? "doRelease" : "doFreeze"), toggleFreeze));
   made.push(button("do-help", word("help"), help));
   const now = `${phase} ${Boolean(desk.call)} ${desk.publication.frozen}`;
@@ -151,7 +110,7 @@ export function paintApproval() {
   const { approval } = roll();
   byId("approval").hidden = !approval;
   if (!approval) return;
-  const what = word(approval.command, { rule: ruleName(approval.rule) });
+  const what = word(approval.command, { rule: ruleOf(approval.rule) });
   const body = { approval: approval.approval, ...(approval.rule && { rule: approval.rule }) };
   byId("approval-text").textContent = word("approvalWaiting", { ...approval, what });
   byId("approval-go").textContent = word("approvalGo", { what });

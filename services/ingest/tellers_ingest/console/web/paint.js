@@ -40,6 +40,7 @@ export function paintTile(tile, vote, word, { waiting, current }) {
     light.dataset.vote = vote;
     light.textContent = SHAPES[vote];
   }
+  tile.dataset.said = word; // on paper: shapes are for the screen
   tile.title = `${tile.lastChild.textContent}: ${word}`;
   tile.classList.toggle("waiting", waiting);
   if (current) tile.setAttribute("aria-current", "true");
@@ -54,12 +55,16 @@ export function ring(seconds, since) {
   return made;
 }
 
+/** Of `confirm`: the dialog says itself what is wrong, or has become another question. */
+export const STAYS = Symbol("stays");
+
 /**
- * Ask in the dialog. `confirm` returns text to stay open; without it there is nothing to
- * decide, only to close.
+ * Ask in the dialog. `confirm` returns text or STAYS to stay open; without it there is
+ * nothing to decide, only to close.
  */
 export function ask(title, body, yes, confirm) {
   const dialog = byId("ask");
+  let busy = false;
   byId("ask-title").textContent = title;
   byId("ask-body").replaceChildren(...body);
   say(byId("ask-trouble"), null);
@@ -67,10 +72,17 @@ export function ask(title, body, yes, confirm) {
   byId("ask-no").hidden = !confirm;
   byId("ask-no").onclick = () => dialog.close();
   byId("ask-yes").onclick = async () => {
+    if (busy) return; // pressed twice, it is sent once
+    busy = true;
     const trouble = await confirm?.();
+    busy = false;
     if (!trouble) return dialog.close();
-    // A symbol: the dialog says itself what is wrong, or asks another question already.
-    say(byId("ask-trouble"), typeof trouble === "symbol" ? null : trouble);
+    say(byId("ask-trouble"), trouble === STAYS ? null : trouble);
+  };
+  dialog.onkeydown = (event) => {
+    if (event.key !== "Enter" || event.repeat || event.defaultPrevented || !event.target.matches("input:not([type=file])")) return;
+    event.preventDefault();
+    byId("ask-yes").click();
   };
   if (!dialog.open) dialog.showModal();
   byId(confirm ? "ask-no" : "ask-yes").focus();

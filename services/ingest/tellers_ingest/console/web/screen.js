@@ -1,7 +1,9 @@
 // The desk on the screen, painted whole from roll call and queue.
 
-import { desk, nameOf, paragraph, roll, said, word } from "./desk.js";
+import { voted } from "./call.js";
+import { desk, nameOf, paragraph, roll, ruleOf, said, timeOf, word } from "./desk.js";
 import { paintApproval, paintSteps } from "./lifecycle.js";
+import { coming } from "./order.js";
 import { byId, lamp, make, paintTile, ring, say } from "./paint.js";
 import { standing } from "./publication.js";
 import * as lines from "./queue.js";
@@ -10,12 +12,13 @@ import { totals } from "./record.js";
 export function paint() {
   if (!desk.sender) return;
   const { queue } = desk.sender;
-  const { title, phase, rehearsal, entitled, votes } = roll();
+  const { title, symbol, phase, lock, rehearsal, entitled, votes, outcome, rule, required } = roll();
   document.documentElement.toggleAttribute("data-rehearsal", rehearsal);
   document.title = `${rehearsal ? `${word("rehearsal")} · ` : ""}${title} · ${word("console")}`;
   byId("title").textContent = title;
   say(byId("mode"), rehearsal ? word("rehearsal") : null);
-  say(byId("phase"), word(phase));
+  say(byId("symbol"), symbol);
+  say(byId("phase"), lock ? word("lockedAt", { time: timeOf(lock.at) }) : word(phase));
   const shown = Object.fromEntries(entitled.map((code) => [code, lines.seen(queue, votes, code)]));
   const waiting = new Set(queue.waiting.map((entry) => entry.delegation));
   for (const [code, tile] of desk.tiles) {
@@ -25,6 +28,7 @@ export function paint() {
   const counts = totals(shown);
   const none = entitled.length - counts.yes - counts.no - counts.abstain;
   byId("totals").textContent = word("tally", { ...counts, none });
+  say(byId("result"), outcome && word("result", { rule: ruleOf(rule), required, outcome: word(outcome) }));
   paintLast();
   paintApproval();
   paintSteps();
@@ -37,8 +41,8 @@ function paintNow() {
   say(byId("now-round"), call ? word(call.round === 1 ? "round1" : "round2") : null);
   byId("now-name").textContent = current ? nameOf(current) : call ? word("callOver") : "–";
   say(byId("now-vote"), current ? said(lines.seen(desk.sender.queue, roll().votes, current)) : null);
-  const coming = call ? call.order.slice(call.at + 1, call.at + 4).map(nameOf).join(", ") : "";
-  say(byId("next"), coming ? word("next", { names: coming }) : null);
+  const names = call ? coming(call, voted, 3).map(nameOf).join(", ") : "";
+  say(byId("next"), names ? word("next", { names }) : null);
 }
 
 function paintQueue() {
@@ -64,7 +68,7 @@ export function paintPublic() {
 }
 
 export function paintClock() {
-  const time = new Date().toLocaleTimeString("en-GB");
+  const time = timeOf(Date.now());
   const since = desk.past[0]?.since;
   const ago = since && Math.round((Date.now() - since) / 1000);
   byId("clock").textContent = word(since ? "lastEntry" : "noEntry", { time, ago: String(ago) });

@@ -17,6 +17,8 @@ const LOOK_ALIKES = [
   ["SDN", "SSD"],
 ];
 const MOST = 8;
+// Of three letters, one slip makes anything of anything.
+const SHORTEST = 4;
 
 /** Text without case, accents and punctuation; words parted by one space. */
 export function fold(text) {
@@ -55,6 +57,28 @@ export function find(index, text) {
     .sort((one, other) => one.grade - other.grade)
     .slice(0, MOST)
     .map((found) => found.member);
+}
+
+/**
+ * Members with a name, or a word of one, that is one slip away: a letter wrong, missing,
+ * too many, or two in the wrong order. Only ever to be suggested.
+ */
+export function nearest(index, text) {
+  const query = fold(text);
+  if (query.length < SHORTEST) return [];
+  const near = ({ names }) => names.some((name) => [name, ...name.split(" ")].some((word) => isOneSlip(query, word)));
+  return index.filter(near).slice(0, MOST).map(({ member }) => member);
+}
+
+function isOneSlip(one, other) {
+  const [short, long] = one.length <= other.length ? [one, other] : [other, one];
+  if (long.length - short.length > 1) return false;
+  let at = 0;
+  while (at < short.length && short[at] === long[at]) at += 1;
+  if (long.length > short.length) return short.slice(at) === long.slice(at + 1);
+  const rest = (text, from) => text.slice(at + from);
+  const swapped = short[at] === long[at + 1] && short[at + 1] === long[at] && rest(short, 2) === rest(long, 2);
+  return swapped || rest(short, 1) === rest(long, 1);
 }
 
 /** Where Enter points before an arrow was used: 0, or -1 for nowhere. */

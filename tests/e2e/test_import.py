@@ -16,6 +16,7 @@ from tellers_core.past import PastRollCall
 from tellers_core.roll_call import Phase
 from tellers_core.tally import decode_tally
 from tellers_local.past_files import load_past
+from tellers_local.recorded import own_file
 from tellers_runtime import keys
 from tests.e2e.stack import Stack
 from tests.past import PastVote, generated, undl, vote_on
@@ -42,16 +43,18 @@ def redis(stack: Stack) -> Iterator[Redis]:
 
 
 class Command:
-    """`tellers import`, on its way; what it says goes to a file."""
+    """`tellers import`, or another, on its way; what it says goes to a file."""
 
-    def __init__(self, stack: Stack, *arguments: str | Path) -> None:
+    def __init__(
+        self, stack: Stack, *arguments: str | Path, name: str = "import"
+    ) -> None:
         self._said = stack.folder / "import.txt"
         options = ["--ingest", stack.ingest_url, "--gateway", stack.gateway_url]
         plain = {n: v for n, v in os.environ.items() if not n.startswith("TELLERS_")}
         with self._said.open("w") as output:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "tellers_local", "import"),
+                    *(sys.executable, "-m", "tellers_local", name),
                     *map(str, arguments),
                     *options,
                 ],
@@ -143,6 +146,21 @@ def test_a_history_is_imported_and_found_by_its_days(
     published = [decode_tally(entry[b"t"]) for entry in entries if b"t" in entry]
     assert {tally.phase for tally in published} == {Phase.LOCKED, Phase.CLOSED}
     assert "24 recorded before" in Command(stack, file).done()
+
+
+def test_a_history_may_be_replayed_beside_a_roll_call(
+    stack: Stack, tmp_path: Path, redis: Redis
+) -> None:
+    history = written(tmp_path / "undl.csv", vote_on("1990-12-01", 7, symbol="A/R/9"))
+    files = (own_file("es-11-3"), history)
+    before = redis.xlen(keys.events(GA))
+    said = Command(stack, *files, "--id", "x", name="replay").done(code=1)
+    assert f"{history} has many roll calls: no --id" in said
+    assert redis.xlen(keys.events(GA)) == before
+    said = Command(stack, *files, "--seconds", "0", name="replay").done()
+    assert "1 recorded and closed" in said
+    assert get(stack, f"{LIST}/a-r-9/tally")["phase"] == "closed"
+    assert get(stack, f"{LIST}/es-11-3/tally")["counts"]["yes"] == 93
 
 
 def test_members_of_the_past_are_delegations_with_their_names_then(

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable
+from datetime import date
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -25,6 +26,7 @@ from tellers_core.events import (
     VoteRecorded,
     VoteWithdrawn,
 )
+from tellers_core.members import security_council
 from tellers_core.roll_call import Close, decide, evolve
 from tellers_core.tally import Projection, Tally, absorb, tally
 from tellers_gateway.compare import Flow, compare
@@ -290,8 +292,35 @@ class TestMoments:
             "permanent",
             "clinched",
             "changed",
+            "first_no",
             "retracted",
             "withdrawn",
+        ]
+
+    def test_a_change_may_be_a_veto_and_its_change_settle_it_again(self) -> None:
+        council = security_council(date(2026, 11, 23))
+        roll = scheduled("security_council", council.codes, permanent=council.permanent)
+        history = logged(
+            (
+                roll,
+                RollCallOpened(),
+                *(VoteRecorded(code, YES) for code in council.codes),
+                VoteChanged("RUS", NO, YES),
+                VoteChanged("RUS", YES, NO),
+            )
+        )
+        last = len(history)
+        told = [(m.seq, m.kind) for m in moments(history, EN) if m.seq >= last - 1]
+        assert told == [
+            (last - 1, "changed"),
+            (last - 1, "first_no"),
+            (last - 1, "permanent"),
+            (last - 1, "retracted"),
+            (last - 1, "unreachable"),
+            (last, "changed"),
+            (last, "permanent"),
+            (last, "retracted"),
+            (last, "clinched"),
         ]
 
     @pytest.mark.parametrize("language", LANGUAGES)

@@ -280,21 +280,21 @@ BAD_REQUESTS: list[tuple[dict[str, Any], str, int | None]] = [
     ({"op": "subscribe", "id": 5, "feed": "events", "roll_call": "é" * 500},
      "unknown_roll_call", 5),
     ({"op": "unsubscribe", "id": 6}, "bad_request", 6),
-    ({"op": "subscribe", "id": 7, "feed": "both"}, "bad_request", None),
-    ({"op": "subscribe", "id": 7, "feed": "events", "after": -1}, "bad_request", None),
+    ({"op": "subscribe", "id": 7, "feed": "both"}, "bad_request", 7),
+    ({"op": "subscribe", "id": 7, "feed": "events", "after": -1}, "bad_request", 7),
     ({"op": "subscribe", "id": 7, "feed": "events", "after": 2**63},
-     "bad_request", None),
+     "bad_request", 7),
     ({"op": "subscribe", "id": 7, "feed": "events", "after": 10**80},
-     "bad_request", None),
+     "bad_request", 7),
     ({"op": "subscribe", "id": 7, "feed": "events", "after": 1.5},
-     "bad_request", None),
+     "bad_request", 7),
     ({"op": "subscribe", "id": 10**80, "feed": "events"}, "bad_request", None),
     ({"op": "subscribe", "id": "7", "feed": "events"}, "bad_request", None),
     ({"op": "subscribe", "id": None, "feed": "events"}, "bad_request", None),
     ({"op": "subscribe", "feed": "events"}, "bad_request", None),
-    ({"op": "subscribe", "id": 7}, "bad_request", None),
-    ({"op": "dance", "id": 7}, "bad_request", None),
-    ({"id": 7}, "bad_request", None),
+    ({"op": "subscribe", "id": 7}, "bad_request", 7),
+    ({"op": "dance", "id": 7}, "bad_request", 7),
+    ({"id": 7}, "bad_request", 7),
     ({}, "bad_request", None),
 ]  # fmt: skip
 
@@ -388,6 +388,14 @@ async def test_who_has_subscribed_stays(url: str) -> None:
         await viewer.caught_up()
         for _ in range(int(1.3 * SUBSCRIBE / HEARTBEAT) + 1):
             await viewer.until(is_op("heartbeat"))
+
+
+async def test_who_has_subscribed_may_think_before_the_next_one(url: str) -> None:
+    async with watching(url) as viewer:
+        await viewer.subscribe(1, feed="events")
+        await viewer.connection.send('{"op":"unsubscribe","id":1}')
+        await asyncio.sleep(1.3 * SUBSCRIBE)
+        await viewer.subscribe(2, feed="tally")
 
 
 @pytest.mark.parametrize(
@@ -494,7 +502,7 @@ async def test_ids_are_epoch_and_seq_and_lead_on(url: str, clerk: Clerk) -> None
     assert response.headers["cache-control"] == "no-cache, no-transform"
     assert 1000 <= viewer.retry_ms <= 5000
     epoch = viewer.frames[0]["epoch"]
-    assert viewer.ids == [f"{epoch}:{first}"]
+    assert viewer.ids == [f"{epoch}:{first - 1}", f"{epoch}:{first}"]
     clerk.step("sse-1", "open")
     last = clerk.vote("sse-1", "FRA", "yes")["seq"]
     async with streaming(
@@ -503,6 +511,19 @@ async def test_ids_are_epoch_and_seq_and_lead_on(url: str, clerk: Clerk) -> None
         frames = await viewer.event(last)
     assert frames[0]["recovered"] is True
     assert seqs(frames) == span(first + 1, last)
+
+
+async def test_who_loses_the_line_before_any_event_misses_none(
+    url: str, clerk: Clerk
+) -> None:
+    async with streaming(url, feed="events") as viewer:
+        await viewer.caught_up()
+    seq = clerk.schedule("sse-quiet")["seq"]
+    headers = {"Last-Event-ID": viewer.ids[-1]}
+    async with streaming(url, headers=headers, feed="events") as viewer:
+        frames = await viewer.caught_up()
+    assert frames[0]["recovered"] is True
+    assert seqs(frames) == [seq]
 
 
 async def test_the_last_event_id_outranks_the_address(url: str, clerk: Clerk) -> None:

@@ -198,9 +198,7 @@ BAD: dict[str, Bad] = {
     ),
     "csv empty": Bad("POST", ONE + "/votes", b"", 422, (1,), media=CSV),
     "csv header": Bad("POST", ONE + "/votes", b"FRA,yes", 422, (1,), media=CSV),
-    "csv no votes": Bad(
-        "POST", ONE + "/votes", b"name,vote\nFrance,X\n", 422, (1,), media=CSV
-    ),
+    "csv no lines": Bad("POST", ONE + "/votes", b"name,vote\n", 422, (1,), media=CSV),
     "csv not UTF-8": Bad(
         "POST", ONE + "/votes", b"name,vote\nFrance\xff,X\n", 422, (2,), media=CSV
     ),

@@ -266,6 +266,15 @@ async def test_a_recorded_roll_call_is_one_request(at: Hall, clerk: Clerk) -> No
     assert (again.json()["events"], again.json()["seq"]) == ([], 183)
 
 
+async def test_of_who_was_absent_nothing_is_recorded(at: Hall, clerk: Clerk) -> None:
+    await clerk.open()
+    kind = {"Content-Type": "text/csv"}
+    csv = b"name,vote\nFrance,X\nPeru,\n"
+    answer = await clerk.done("POST", VOTES, content=csv, headers=kind)
+    assert (answer["events"], answer["seq"]) == ([], 2)
+    assert (await at.state()).votes == {}
+
+
 async def test_a_batch_may_be_json_or_json_lines(at: Hall, clerk: Clerk) -> None:
     await clerk.open()
     votes = [{"delegation": "FRA", "vote": "yes"}, {"delegation": "PER", "vote": "no"}]

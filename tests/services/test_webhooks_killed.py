@@ -3,6 +3,8 @@
 from contextlib import closing
 from pathlib import Path
 
+import httpx
+
 from tests.e2e.stack import recorded
 from tests.servers import wait_until
 from tests.services.receiving import (
@@ -90,3 +92,14 @@ def noted(subscribers: Subscribers, endpoint: str) -> set[int]:
     """The seqs that are noted as delivered."""
     done = subscribers.deliveries(endpoint, state="delivered")
     return {one["seq"] for one in done}
+
+
+def test_without_redis_it_is_not_ready_and_says_so(tmp_path: Path) -> None:
+    with subscribed_stack(tmp_path) as subscribers:
+        readyz = f"{subscribers.webhooks.url}/readyz"
+        subscribers.stack.redis.kill()
+        answer = httpx.get(readyz)
+        assert answer.status_code == 503
+        assert answer.json()["missing"].keys() == {"redis"}
+        subscribers.stack.redis.start()
+        wait_until(subscribers.webhooks.ready, PATIENCE, "webhooks to be ready again")

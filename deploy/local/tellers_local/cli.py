@@ -85,12 +85,24 @@ def replay_command(
     gateway: Gateway = None,
     data: Data = DATA,
 ) -> None:
-    """Play recorded roll calls through the real ingest API."""
+    """Play recorded roll calls through the real ingest API.
+
+    A file with many of them (UN Digital Library, Voeten) is imported, as by `import`.
+    """
+    from tellers_local.importing import import_files
+    from tellers_local.past_files import is_history_file
+
     # Every file is checked before anything else is asked for, or sent.
     wanted = None if rule is None else parse_rule(rule)
-    recordings = load(files, chamber_named(chamber), wanted, roll_call)
+    histories = [file for file in files if is_history_file(file)]
+    if histories and (rehearsal or roll_call is not None):
+        raise Failure(f"{histories[0]} has many roll calls: no --id, no --rehearsal")
+    played = [file for file in files if file not in histories]
+    recordings = load(played, chamber_named(chamber), wanted, roll_call)
     services = find_services(data, gateway, ingest)
     target = Target(services, token_for(data, token), chamber, rehearsal)
+    if histories:
+        import_files(histories, target, wanted, None, None)
     replay(recordings, target, seconds)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tellers_core.history import FORMATS, Reading, read_history
+from tellers_core.history import FORMATS, Reading, is_history, read_history
 from tellers_core.majority import Rule
 from tellers_core.past import PastRollCall
 from tellers_local.failure import Failure
@@ -23,6 +23,16 @@ class PastRecord(NamedTuple):
     file: Path
     line: int
     past: PastRollCall
+
+
+def is_history_file(file: Path) -> bool:
+    """Whether it has many roll calls, as its header tells; what cannot be read has
+    none."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            return is_history(lines.readline())
+    except OSError:
+        return False
 
 
 def checked_format(name: str | None) -> str | None:

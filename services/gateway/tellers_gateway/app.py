@@ -23,6 +23,7 @@ from tellers_gateway import (
     webhooks_admin,
 )
 from tellers_gateway.admission import Admission
+from tellers_gateway.heads import Heads
 from tellers_gateway.hub import NotReady
 from tellers_gateway.openapi import GatewayApp
 from tellers_gateway.preflight import Preflight
@@ -71,8 +72,8 @@ def create_app(settings: GatewaySettings, hubs: Hubs, proofs: ProofReader) -> Fa
             admitting = Admission(
                 super().build_middleware_stack(), settings.reads_per_second_here
             )
-            preflights = Preflight(admitting)
-            answering = outermost.AnswerHeaders(preflights, PUBLIC_HEADERS)
+            asked = Heads(Preflight(admitting))
+            answering = outermost.AnswerHeaders(asked, PUBLIC_HEADERS)
             return outermost.behind(settings.trusted_proxies, answering)
 
     app = _Gateway(

@@ -111,13 +111,15 @@ def _of_event(
             permanent = code in _permanent(recorded.time[:10])
             return _of_vote(code, vote, words, first_no=first_no, permanent=permanent)
         case VoteChanged(code, now, before):
+            permanent = code in _permanent(recorded.time[:10])
             wording = words.say(
                 "moment.changed",
                 name=name_of(code, words.language),
                 before=words.say(f"vote.{before}"),
                 now=words.say(f"vote.{now}"),
             )
-            return [("changed", wording, code)]
+            told = _of_vote(code, now, words, first_no=first_no, permanent=permanent)
+            return [("changed", wording, code), *told]
         case VoteWithdrawn(code, before):
             name = name_of(code, words.language)
             taken_back = words.say(f"vote.{before}")
@@ -149,13 +151,15 @@ def _of_vote(
 
 def _of_verdict(projection: Projection, was: Status | None, words: Words) -> _Told:
     state, status = projection.roll_call, projection.status
+    told: _Told = []
     if projection.retracted is not None:
         key = f"retracted.{projection.retracted.was}"
-        return [("retracted", words.say(key), None)]
+        told.append(("retracted", words.say(key), None))
     if status in SETTLED and status != was and state.phase not in ENDED:
         headline = words.say(f"moment.{status}")
-        return [(status, headline + _in_figures(verdict(state, status).because), None)]
-    return []
+        headline += _in_figures(verdict(state, status).because)
+        told.append((status, headline, None))
+    return told
 
 
 def _in_figures(because: str) -> str:

@@ -49,7 +49,7 @@ QUERY_SUBSCRIPTION = 0
 WISHES = ("feed", "roll_call", "after", "epoch")
 AWAY = (NotReady, LogLost, *Unavailable, DBAPIError)
 
-_is_live = re.compile(r"/v1/(?P<chamber>[^/]+)/live").fullmatch
+is_live = re.compile(r"/v1/(?P<chamber>[^/]+)/live").fullmatch
 logger = structlog.get_logger()
 
 
@@ -77,7 +77,14 @@ class Unsubscribe(Struct, tag_field="op", tag="unsubscribe"):
     id: Number
 
 
+class _Numbered(Struct):
+    """As much of a bad request as its answer needs."""
+
+    id: Number | None = None
+
+
 _decode = msgspec.json.Decoder(Subscribe | Unsubscribe).decode
+_decode_id = msgspec.json.Decoder(_Numbered).decode
 
 
 class Session:
@@ -175,6 +182,7 @@ class Session:
             self._connection, self._hub, number, wish.roll_call, self._spawn
         )
         self._subscriptions[number] = subscription
+        self._take_time()
         self._connection.control(beginning.subscribed(number))
         subscription.start(beginning)
 
@@ -186,16 +194,20 @@ class Session:
 
     def end(self) -> None:
         """End every subscription, and whatever is waited for."""
-        if self._hurry is not None:
-            self._hurry.cancel()
+        self._take_time()
         if self._answering is not None:
             self._answering.cancel()
         for number in list(self._subscriptions):
             self.unsubscribe(number)
 
+    def _take_time(self) -> None:
+        """Something was subscribed in time: it may be ended before the next one."""
+        if self._hurry is not None:
+            self._hurry.cancel()
+            self._hurry = None
+
     def _too_late(self) -> None:
-        if not self._subscriptions:
-            self._connection.let_go(NO_SUBSCRIPTION, "nothing was subscribed in time")
+        self._connection.let_go(NO_SUBSCRIPTION, "nothing was subscribed in time")
 
     # Answering
 
@@ -213,7 +225,7 @@ class Session:
             request = _decode(message if isinstance(message, str) else b"")
         except msgspec.ValidationError as error:
             problem = HttpProblem("bad_request", str(error))
-            self._connection.control(error_frame(problem, None))
+            self._connection.control(error_frame(problem, _id_of(message)))
             return
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             self._connection.let_go(BAD_MESSAGE, "send JSON text as tellers.v1 says")
@@ -253,6 +265,14 @@ def error_frame(problem: HttpProblem, number: int | None) -> Frame:
     return control_frame("error", **which, problem=problem.body())
 
 
+def _id_of(message: str | bytes) -> int | None:
+    """The id of a request that is otherwise bad; None when it is bad itself."""
+    try:
+        return _decode_id(message).id
+    except msgspec.ValidationError:
+        return None
+
+
 def _problem(error: Exception) -> HttpProblem:
     match error:
         case HttpProblem():
@@ -282,7 +302,7 @@ class LiveSockets:
 
     def _open(self, upgrade: Upgrade) -> None:
         scope = upgrade.scope
-        found = _is_live(scope["path"])
+        found = is_live(scope["path"])
         if found is None:
             raise HttpProblem("not_found", "there is no WebSocket here")
         request = HTTPConnection(scope)
@@ -320,12 +340,14 @@ def wish_of(query: Mapping[str, str], default_feed: FeedName | None) -> Wish:
     """The wish in a query string. Raises HttpProblem naming the parameter."""
     feed = query.get("feed", default_feed)
     if feed not in ("tally", "events"):
-        raise HttpProblem("bad_request", "feed must be tally or events")
+        detail = "feed must be tally or events"
+        raise HttpProblem("bad_request", detail, pointer="/query/feed")
     after = query.get("after")
     try:
         place = None if after is None else parse_seq(after)
     except ValueError as error:
-        raise HttpProblem("bad_request", f"after must be a seq: {error}") from None
+        detail = f"after must be a seq: {error}"
+        raise HttpProblem("bad_request", detail, pointer="/query/after") from None
     return Wish(
         "tally" if feed == "tally" else "events",
         query.get("roll_call"),

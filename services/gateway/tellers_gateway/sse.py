@@ -63,7 +63,11 @@ def _place(last_event_id: str) -> tuple[str, int]:
             return epoch, parse_seq(seq)
     except ValueError:
         pass
-    raise HttpProblem("bad_request", "Last-Event-ID must be <epoch>:<seq>")
+    raise HttpProblem(
+        "bad_request",
+        "Last-Event-ID must be <epoch>:<seq>",
+        pointer="/header/Last-Event-ID",
+    )
 
 
 async def _stream(
@@ -73,7 +77,7 @@ async def _stream(
         yield b"retry: %d\n\n" % random.randint(*RETRY_MS)
         if hub.stopping:
             return  # to an error status a browser would not come back
-        yield beginning.subscribed(ONLY_SUBSCRIPTION).sse
+        yield _subscribed(wish, beginning).sse
         reader = _Reader(hub, wish, beginning)
         hub.feeds.add(reader)
         try:
@@ -81,6 +85,15 @@ async def _stream(
                 yield chunk
         finally:
             hub.feeds.discard(reader)
+
+
+def _subscribed(wish: Wish, beginning: Beginning) -> Frame:
+    """The first frame. Of events it has a place: who loses the line before the first of
+    them comes back to where it began, not to what is new by then."""
+    frame = beginning.subscribed(ONLY_SUBSCRIPTION)
+    if wish.feed == "events":
+        return frame._replace(place=f"{beginning.epoch}:{beginning.position}")
+    return frame
 
 
 def _joined(frames: list[Frame]) -> bytes:

@@ -52,7 +52,8 @@ def hub_of(connection: HTTPConnection, chamber: str, rehearsal: str | None) -> H
     Raises HttpProblem `unknown_chamber`, or `bad_request`.
     """
     if rehearsal not in (None, "0", "1"):
-        raise HttpProblem("bad_request", "rehearsal must be 1 or 0")
+        detail, pointer = "rehearsal must be 1 or 0", "/query/rehearsal"
+        raise HttpProblem("bad_request", detail, pointer=pointer)
     hubs: Hubs = connection.state.hubs
     hub = hubs.get(LogName(chamber, rehearsal == "1"))
     if hub is None:

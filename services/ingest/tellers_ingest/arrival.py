@@ -85,11 +85,11 @@ async def arrive(
         raise UnknownChamber(f"there is no chamber {chamber[:40]!r} here")
     sent = headers.Sent(request.scope["headers"])
     if sent.only("Content-Encoding") not in (None, "identity"):
-        raise _unsupported("Content-Encoding: send the body as it is")
+        raise _unsupported("Content-Encoding", "send the body as it is")
     body = await _body(request, most)
     media_type, allowed = sent.media_type(), media_types or (JSON,)
     if body and media_type and media_type not in allowed:
-        raise _unsupported(f"Content-Type: allowed: {', '.join(allowed)}")
+        raise _unsupported("Content-Type", f"allowed: {', '.join(allowed)}")
     return Arrival(request, token, chamber, body, sent)
 
 
@@ -107,5 +107,6 @@ async def _body(request: Request, most: int) -> bytes:
     return body
 
 
-def _unsupported(detail: str) -> HttpProblem:
-    return HttpProblem("bad_request", detail, status=415)
+def _unsupported(name: str, allowed: str) -> HttpProblem:
+    detail, pointer = f"{name}: {allowed}", f"/header/{name}"
+    return HttpProblem("bad_request", detail, status=415, pointer=pointer)

@@ -20,10 +20,12 @@ from tellers_runtime.problems import HttpProblem
 
 
 class Batch(NamedTuple):
-    """The votes that could be read, and the faults of the others."""
+    """The votes that could be read, the faults of the others, and how many delegations
+    are said to have been absent, of whom nothing is recorded."""
 
     votes: CastVotes
     problems: tuple[Problem, ...]
+    absent: int = 0
 
 
 class _Envelope(Body):
@@ -104,7 +106,8 @@ def _from_csv(body: bytes) -> Batch:
     rows, problems = read_csv(body)
     present = [row for row in rows if row.vote is not None]
     votes = tuple(CastVote(row.delegation, row.vote) for row in present if row.vote)
-    return Batch(CastVotes(votes, tuple(row.line for row in present)), problems)
+    lines = tuple(row.line for row in present)
+    return Batch(CastVotes(votes, lines), problems, len(rows) - len(present))
 
 
 def in_order(*problems: Problem) -> tuple[Problem, ...]:
@@ -131,11 +134,10 @@ def read(media_type: str, body: bytes) -> Batch:
     """
     reader = READERS.get(media_type)
     if reader is None:
-        raise HttpProblem(
-            "bad_request", f"Content-Type: allowed: {', '.join(READERS)}", status=415
-        )
+        detail, pointer = f"allowed: {', '.join(READERS)}", "/header/Content-Type"
+        raise HttpProblem("bad_request", detail, status=415, pointer=pointer)
     batch = reader(body)
-    if not batch.votes.votes and not batch.problems:
+    if not (batch.votes.votes or batch.problems or batch.absent):
         place: str | int = "/votes" if media_type == "application/json" else 1
         raise BadRequest("an empty batch", (Problem(place, "there is no vote"),))
     return batch

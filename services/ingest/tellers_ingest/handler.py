@@ -280,6 +280,8 @@ class Recorder:
 def _check_reach(asked: Asked, seen: Loaded | None) -> None:
     """Raises HttpProblem `forbidden` when the sender's token is not for this roll call,
     or for the one that is to be scheduled."""
+    if asked.audience is None:
+        return
     match asked.command, seen:
         case Schedule(roll), _:
             check_audience(asked.audience, rehearsal=roll.rehearsal)

@@ -76,5 +76,5 @@ def _bad(name: str, detail: str) -> HttpProblem:
         "bad_request",
         f"the header {name} {detail}",
         status=400,
-        errors=[{"pointer": f"/header/{name}", "detail": detail}],
+        pointer=f"/header/{name}",
     )

@@ -235,7 +235,8 @@ async def cast_votes(
     request: Request, token: Recording, chamber: ChamberId, roll_call: RollCallId
 ) -> Response:
     arrival = await arrive(request, token, chamber, *batch.READERS, most=MAX_BODY_BYTES)
-    votes, problems = batch.read(arrival.sent.media_type() or JSON, arrival.body)
+    media_type = arrival.sent.media_type() or JSON
+    votes, problems, _ = batch.read(media_type, arrival.body)
     if problems:
         recorder: Recorder = request.state.recorder
         more = await recorder.faults(Place(chamber, roll_call), votes)

@@ -50,6 +50,7 @@ async def _main(settings: WebhooksSettings, vault: Vault) -> None:
     follower = Follower(planner, couriers.wake, said)
     desk = Desk(
         tuple(settings.logs),
+        said,
         TokenStore(redis.tokens),
         endpoints,
         queue,

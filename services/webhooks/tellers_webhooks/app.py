@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tellers_runtime import problems
 from tellers_runtime.health import health_router
+from tellers_runtime.log import LogLost, Unavailable
 from tellers_runtime.problems import HttpProblem
 from tellers_webhooks import admin
 from tellers_webhooks.state import Desk, State
@@ -27,6 +28,8 @@ def create_app(desk: Desk) -> FastAPI:
         troubles = {
             "archive": desk.follower.trouble,
             "deliveries": desk.couriers.trouble,
+            # Asked each time: the follower asks only when a log has grown.
+            "redis": await _redis_trouble(desk),
         }
         return {name: trouble for name, trouble in troubles.items() if trouble}
 
@@ -39,6 +42,16 @@ def create_app(desk: Desk) -> FastAPI:
     for away in (DBAPIError, RedisError):
         app.add_exception_handler(away, _away)
     return app
+
+
+async def _redis_trouble(desk: Desk) -> str:
+    """Why tokens, and what operators said, cannot be read; "" when they can."""
+    try:
+        for log in desk.logs:
+            await desk.said(log)
+    except (*Unavailable, LogLost) as error:
+        return str(error) or type(error).__name__
+    return ""
 
 
 async def _away(_: Request, __: Exception) -> Response:

@@ -16,6 +16,8 @@ from tellers_webhooks.planner import Planner, PositionLost
 # How late a delivery may begin after the event is archived; a look costs 0.3 ms.
 LOOK_SECONDS = 0.1
 RETRY_SECONDS = 1.0
+# What operators said last about a log's publication. Raises LogLost, or `Unavailable`.
+SaidLast = Callable[[LogName], Awaitable[Publication]]
 logger = structlog.get_logger()
 
 
@@ -24,15 +26,14 @@ class Follower:
 
     Args:
         queued: told which endpoints have something new.
-        said: what operators said last about a log's publication. While it cannot be
-            told, nothing is delivered.
+        said: while it cannot be told, nothing is delivered.
     """
 
     def __init__(
         self,
         planner: Planner,
         queued: Callable[[Iterable[str]], None],
-        said: Callable[[LogName], Awaitable[Publication]],
+        said: SaidLast,
     ) -> None:
         self.trouble = "not started"
         self._planner = planner

@@ -10,7 +10,7 @@ from tellers_runtime.clock import Clock
 from tellers_runtime.tokens import TokenStore
 from tellers_webhooks.courier import Couriers
 from tellers_webhooks.endpoints import Endpoints
-from tellers_webhooks.follower import Follower
+from tellers_webhooks.follower import Follower, SaidLast
 from tellers_webhooks.guard import Guard
 from tellers_webhooks.planner import Planner
 from tellers_webhooks.queue import Queue
@@ -25,6 +25,7 @@ class Desk(NamedTuple):
     """
 
     logs: tuple[LogName, ...]
+    said: SaidLast
     tokens: TokenStore
     endpoints: Endpoints
     queue: Queue

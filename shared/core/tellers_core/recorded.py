@@ -7,7 +7,8 @@
 UTF-8 with or without BOM, any line ends, quoted fields. The header is line 1. Columns
 in any order, others ignored: `delegation` (alpha-3) or `name` (see `members.code_of`),
 and `vote`: yes, no, abstain, absent, Y, N, A, X in any case; blank is absent. Nothing
-is guessed: a name that is not known is a bad line, even beside a code.
+is guessed: a name that is not known is a bad line. Beside a code it is ignored, as
+other columns are; one that is known to be another's contradicts the code.
 """
 
 import csv
@@ -195,6 +196,8 @@ def _delegation(code: str, name: str) -> str:
     if not name:
         return code
     named = code_of(name)
+    if named is None and code:
+        return code
     if named is None:
         raise ValueError(f"{_quoted(name)} is no member's name")
     if code and code != named:

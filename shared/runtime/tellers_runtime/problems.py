@@ -57,7 +57,13 @@ _CODE_OF_STATUS = {
 
 
 class HttpProblem(Exception):
-    """Answer with this problem; for what only the HTTP shell can know."""
+    """Answer with this problem; for what only the HTTP shell can know.
+
+    Args:
+        pointer: what of the request is bad, when that is one thing: a JSON pointer into
+            the body, or `/header/<name>`, `/query/<name>`. A `bad_request` always has
+            `errors`.
+    """
 
     def __init__(
         self,
@@ -66,6 +72,7 @@ class HttpProblem(Exception):
         *,
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
+        pointer: str = "",
         **members: Any,
     ) -> None:
         super().__init__(detail)
@@ -74,6 +81,8 @@ class HttpProblem(Exception):
         self.status = status or STATUS[code]
         self.headers = headers
         self.members = members
+        if code == "bad_request":
+            members.setdefault("errors", [{"pointer": pointer, "detail": detail}])
 
     def body(self) -> dict[str, Any]:
         """The problem document as a dictionary."""

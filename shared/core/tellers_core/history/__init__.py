@@ -24,7 +24,7 @@ from tellers_core.majority import Rule
 MAX_PROBLEMS = 1000
 FORMATS: Mapping[str, type[Table]] = {"undl": Undl, "voeten": Voeten}
 
-__all__ = ["FORMATS", "Found", "Reading", "read_history"]
+__all__ = ["FORMATS", "Found", "Reading", "is_history", "read_history"]
 
 
 class Reading(NamedTuple):
@@ -75,6 +75,12 @@ def read_history(
     return Reading(table.SOURCE, found, problems, table.passed_over)
 
 
+def is_history(header: str) -> bool:
+    """Whether this is the first line of such a file, whatever it may lack."""
+    names = _names(next(csv.reader([header]), []))
+    return any({kind.KEY, kind.VOTE} <= {*names} for kind in FORMATS.values())
+
+
 # Plain tuples: a named one costs as much as the whole line does otherwise.
 _Row = tuple[int, list[str]]
 
@@ -92,8 +98,12 @@ def _rows(lines: Iterable[str]) -> Iterator[_Row]:
         raise _Unreadable(line, f"not CSV: {error}") from error
 
 
+def _names(header: list[str]) -> list[str]:
+    return [name.strip().removeprefix("\ufeff").casefold() for name in header]
+
+
 def _table(header: list[str], source: str | None, rule: Rule | None) -> Table:
-    names = [name.strip().removeprefix("\ufeff").casefold() for name in header]
+    names = _names(header)
     wanted = FORMATS if source is None else {source: FORMATS[source]}
     lacking = {}
     for name, kind in wanted.items():

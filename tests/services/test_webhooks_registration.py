@@ -204,6 +204,7 @@ def test_what_is_no_key(subscribers: Subscribers, receiver: Receiver, key: str) 
     answer = register(subscribers, key, url=receiver.url)
     assert answer.status_code == 400
     assert "Idempotency-Key must be 1 to 255" in answer.json()["detail"]
+    assert answer.json()["errors"][0]["pointer"] == "/header/Idempotency-Key"
     assert registered(subscribers) == 0
 
 

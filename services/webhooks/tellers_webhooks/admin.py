@@ -123,9 +123,11 @@ def _registration(
         return None
     key = key_in(header)
     if key is None:
-        detail = f"must be 1 to {MAX_KEY} printable ASCII letters"
         raise HttpProblem(
-            "bad_request", f"the header Idempotency-Key {detail}", status=400
+            "bad_request",
+            f"Idempotency-Key must be 1 to {MAX_KEY} printable ASCII letters",
+            status=400,
+            pointer="/header/Idempotency-Key",
         )
     said = (f"{token.id}\n{key}", body.model_dump_json())
     return Registration(*(hashlib.sha256(text.encode()).hexdigest() for text in said))

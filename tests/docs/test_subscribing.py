@@ -1,49 +1,21 @@
 """Every piece of docs/subscribing.md does what the page says, as it stands there."""
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from redis import Redis
 
+from tests.docs.pieces import Piece, pieces, run
 from tests.e2e.stack import Stack
-from tests.pages.test_modules import find_node
 
-PAGE = Path(__file__).parents[2] / "docs" / "subscribing.md"
-# A heading, or a block of code with its language.
-BLOCKS = re.compile(r"^## ([^\n]+)$|^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LOCAL = "127.0.0.1:8000"
 LOG, GROUP = "tellers:{ga}:events", "newsroom"
 VOTES = [("FRA", "yes"), ("CHN", "abstain"), ("BLR", "no")]
 # Scheduled, opened, three votes, locked, closed.
 EVENTS = 7
-SECONDS = 60
 
 
-class Piece(NamedTuple):
-    """A block of code on the page, and the heading above it."""
-
-    heading: str
-    language: str
-    code: str
-
-
-def pieces() -> list[Piece]:
-    found, heading = [], ""
-    for match in BLOCKS.finditer(PAGE.read_text("utf-8")):
-        if match[1]:
-            heading = match[1]
-        else:
-            found.append(Piece(heading, match[2], match[3]))
-    return found
-
-
-PIECES = pieces()
+PIECES = pieces("subscribing.md")
 
 
 @pytest.fixture(scope="module")
@@ -54,31 +26,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         with clerk.http:
             clerk.replay("es-11-1", VOTES)
         yield stack
-
-
-def run(piece: Piece, stack: Stack, folder: Path) -> str:
-    """What it prints."""
-    code = piece.code.replace(LOCAL, stack.gateway_url.removeprefix("http://"))
-    commands = {
-        "sh": lambda: ["bash", "-c", code],
-        "python": lambda: [sys.executable, "-c", code],
-        "js": lambda: [find_node(), "--input-type=module", "-e", code],
-    }
-    output = folder / "output"
-    with output.open("wb") as out:
-        done = subprocess.run(
-            commands[piece.language](),
-            cwd=folder,
-            env={**os.environ, "TELLERS_REDIS_URL": stack.redis.url},
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            timeout=SECONDS,
-            check=False,
-        )
-    said = output.read_text("utf-8")
-    endless = "--max-time" in code and done.returncode == 28
-    assert done.returncode == 0 or endless, said
-    return said
 
 
 def the(heading: str) -> list[Piece]:

@@ -62,7 +62,9 @@ class Receiver:
     """Verifies, dedupes by `webhook-id`, and answers.
 
     `reply` decides the answer from what came, given how often this id came before.
-    `secrets` are all tried; what none of them verifies is in `refused`.
+    `secrets` are all tried; what none of them verifies is in `refused`. `permission`
+    are the headers with which it answers OPTIONS, None to answer nothing; `asked` has
+    the headers of each.
     """
 
     def __init__(self) -> None:
@@ -70,6 +72,8 @@ class Receiver:
         self.received: list[Received] = []
         self.refused: list[tuple[dict[str, str], bytes]] = []
         self.others: list[str] = []
+        self.permission: Mapping[str, str] | None = {}
+        self.asked: list[dict[str, str]] = []
         self.reply: Callable[[Received, int], Reply] = lambda _, __: Reply()
         self._lock = threading.Lock()
         self._server = _Server((HOST, 0), self._handler())
@@ -147,6 +151,19 @@ class Receiver:
                     self.send_header("Content-Length", str(len(reply.body)))
                 self.end_headers()
                 self.wfile.write(reply.body)
+
+            def do_OPTIONS(self) -> None:
+                receiver.asked.append(
+                    {name.lower(): text for name, text in self.headers.items()}
+                )
+                if receiver.permission is None:
+                    time.sleep(30)
+                    return
+                self.send_response(200)
+                for name, text in receiver.permission.items():
+                    self.send_header(name, text)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def do_GET(self) -> None:
                 receiver.others.append(self.path)

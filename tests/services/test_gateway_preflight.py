@@ -32,7 +32,7 @@ def test_a_page_elsewhere_may_send_headers_to_a_read(
     assert answer.status_code == 204
     assert answer.content == b""
     assert answer.headers["access-control-allow-origin"] == "*"
-    assert answer.headers["access-control-allow-methods"] == "GET"
+    assert answer.headers["access-control-allow-methods"] == "GET, HEAD"
     allowed = answer.headers["access-control-allow-headers"]
     assert allowed.split(", ") == ["If-None-Match", "Last-Event-ID", "*"]
     assert answer.headers["access-control-max-age"] == "600"

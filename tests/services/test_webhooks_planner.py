@@ -378,7 +378,7 @@ def test_what_is_no_key_is_said(tmp_path: Path, content: str) -> None:
 def test_a_replaced_secret_signs_for_a_day(desk: Desk) -> None:
     moment = [NOW]
     endpoints = Endpoints(desk.engine, VAULT, 3, lambda: moment[0])
-    endpoint, old = endpoints.create("https://example.org", "", Interest())
+    endpoint, old, _ = endpoints.create("https://example.org", "", Interest())
     rotated = endpoints.rotate(endpoint.id)
     assert rotated is not None
     new, until = rotated

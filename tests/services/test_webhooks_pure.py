@@ -192,7 +192,7 @@ def test_what_an_answer_means() -> None:
 
 def endpoint(not_before: int = 0) -> Endpoint:
     return Endpoint(
-        "we_1", "https://x", "", Interest(), True, None, None, not_before, 0
+        "we_1", "https://x", "", Interest(), True, None, None, not_before, 0, None
     )
 
 

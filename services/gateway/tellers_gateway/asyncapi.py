@@ -1,42 +1,33 @@
 """`/asyncapi.json`: the live feeds, machine-readable (AsyncAPI 3.0). Pure.
 
-Schemas of tally and events come from the types that make them, so they cannot differ
-from what is sent; the frames around them are written out here, once, and checked
-against real ones in the tests.
+Schemas of tally and events come from the types that make them (`event_schemas.py`), so
+they cannot differ from what is sent; the frames around them are written out here, once,
+and checked against real ones in the tests.
 """
 
 from functools import cache
-from typing import Any
 
 import msgspec
 
-from tellers_core.codec import TYPE_PREFIX
 from tellers_core.events import WIRE_NAMES
 from tellers_core.tally import Tally
+from tellers_gateway.event_schemas import (
+    CLOUD_EVENT,
+    STRING,
+    Json,
+    event_type,
+    object_of,
+    ref,
+    schemas_of,
+    title_of,
+)
 from tellers_gateway.sockets import BARE, TELLERS, Subscribe, Unsubscribe
 
-Json = dict[str, Any]
-_REF = "#/components/schemas/{name}"
-CLOUD_EVENT = "application/cloudevents+json"
-STRING: Json = {"type": "string"}
 SEQ: Json = {"type": "integer", "minimum": 0}
 
 
-def _ref(name: str) -> Json:
-    return {"$ref": _REF.format(name=name)}
-
-
-def _object(required: Json, optional: Json | None = None) -> Json:
-    return {
-        "type": "object",
-        "properties": {**required, **(optional or {})},
-        "required": list(required),
-        "additionalProperties": False,
-    }
-
-
 def _frame(op: str, required: Json, optional: Json | None = None) -> Json:
-    return _object({"op": {"const": op}, **required}, optional)
+    return object_of({"op": {"const": op}, **required}, optional)
 
 
 def _frames() -> dict[str, Json]:
@@ -55,55 +46,19 @@ def _frames() -> dict[str, Json]:
         ),
         "tally": {
             "allOf": [
-                _ref("Tally"),
+                ref("Tally"),
                 {"properties": {"op": {"const": "tally"}}, "required": ["op"]},
             ]
         },
-        "event": _frame("event", {"seq": SEQ, "event": _ref("CloudEvent")}),
+        "event": _frame("event", {"seq": SEQ, "event": ref("CloudEvent")}),
         "caught_up": _frame("caught_up", {"id": number, "seq": SEQ}),
         "heartbeat": _frame("heartbeat", {"epoch": STRING, "seq": SEQ, "at": STRING}),
-        "error": _frame("error", {"problem": _ref("Problem")}, {"id": number}),
+        "error": _frame("error", {"problem": ref("Problem")}, {"id": number}),
     }
-
-
-def _event_type(name: str, schema: int) -> str:
-    return f"{TYPE_PREFIX}{name}.v{schema}"
-
-
-def _cloud_event(kind: Json, data: Json) -> Json:
-    digits = {"type": "string", "pattern": "^[0-9]{16}$"}
-    version = {"type": "integer", "minimum": 1}
-    return _object(
-        {
-            "specversion": {"const": "1.0"},
-            "id": STRING,
-            "source": {"type": "string", "pattern": "^/chambers/"},
-            "type": kind,
-            "datacontenttype": {"const": "application/json"},
-            "sequence": digits,
-            "epoch": STRING,
-            "data": data,
-        },
-        {
-            # Not there when an entry of the log is unreadable.
-            "subject": STRING,
-            "time": {"type": "string", "format": "date-time"},
-            "rollcall": STRING,
-            "rollcallversion": version,
-        },
-    )
 
 
 def _schemas() -> dict[str, Json]:
-    types = [Tally, Subscribe, Unsubscribe, *WIRE_NAMES]
-    _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
-    known = {
-        _title(name): _cloud_event(
-            {"const": _event_type(name, schema)}, _ref(event.__name__)
-        )
-        for event, (name, schema) in WIRE_NAMES.items()
-    }
-    problem = _object(
+    problem = object_of(
         {
             "type": STRING,
             "title": STRING,
@@ -113,16 +68,9 @@ def _schemas() -> dict[str, Json]:
         }
     )
     return {
-        **schemas,
-        **known,
-        # Open to types that come later: a reader passes over what it does not know.
-        "CloudEvent": _cloud_event(STRING, {"type": "object"}),
+        **schemas_of(Tally, Subscribe, Unsubscribe),
         "Problem": {**problem, "additionalProperties": True},
     }
-
-
-def _title(name: str) -> str:
-    return "Event_" + name.replace(".", "_")
 
 
 def _channel(title: str, protocol: str, messages: list[str]) -> Json:
@@ -159,15 +107,15 @@ def _messages() -> dict[str, Json]:
     commands = {
         kind.__name__.lower(): {
             "title": kind.__name__.lower(),
-            "payload": _ref(kind.__name__),
+            "payload": ref(kind.__name__),
         }
         for kind in (Subscribe, Unsubscribe)
     }
     events = {
-        _title(name): {
-            "title": _event_type(name, schema),
+        title_of(name): {
+            "title": event_type(name, schema),
             "contentType": CLOUD_EVENT,
-            "payload": _ref(_title(name)),
+            "payload": ref(title_of(name)),
         }
         for name, schema in WIRE_NAMES.values()
     }
@@ -188,7 +136,7 @@ def _operation(action: str, channel: str, messages: list[str], summary: str) -> 
 def document() -> bytes:
     """The AsyncAPI document, as JSON."""
     frames, commands = list(_frames()), ["subscribe", "unsubscribe"]
-    events = [_title(name) for name, _ in WIRE_NAMES.values()]
+    events = [title_of(name) for name, _ in WIRE_NAMES.values()]
     return msgspec.json.encode(
         {
             "asyncapi": "3.0.0",

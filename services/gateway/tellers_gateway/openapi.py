@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from tellers_gateway import deliveries
 from tellers_runtime.openapi import with_problems
 
 REFUSALS = {
@@ -15,10 +16,14 @@ REFUSALS = {
 
 
 class GatewayApp(FastAPI):
-    """The app; its document says how each operation may be refused."""
+    """The app; its document says how each operation may be refused, and what webhooks
+    deliver."""
 
     def openapi(self) -> dict[str, Any]:
         """The document, made once."""
         if self.openapi_schema is None:
-            self.openapi_schema = with_problems(super().openapi(), REFUSALS)
+            document = with_problems(super().openapi(), REFUSALS)
+            document["webhooks"] = deliveries.deliveries()
+            document["components"]["schemas"].update(deliveries.schemas())
+            self.openapi_schema = document
         return self.openapi_schema

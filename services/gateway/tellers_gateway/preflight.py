@@ -12,7 +12,7 @@ from tellers_gateway import webhooks_admin
 ASKS = b"access-control-request-method"
 ANSWER = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET",
+    "Access-Control-Allow-Methods": "GET, HEAD",
     # `*` is any but Authorization; the two by name for browsers that do not know it.
     "Access-Control-Allow-Headers": "If-None-Match, Last-Event-ID, *",
     "Access-Control-Max-Age": "600",

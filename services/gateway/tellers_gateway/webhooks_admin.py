@@ -19,8 +19,13 @@ from tellers_runtime.problems import HttpProblem
 PREFIX = "/v1/admin/webhooks"
 MAX_BODY_BYTES = 16_384
 ANSWER_SECONDS = 10.0
-HANDED_ON = ("authorization", "content-type")
-HANDED_BACK = ("content-type", "retry-after", "www-authenticate")
+HANDED_ON = ("authorization", "content-type", "idempotency-key")
+HANDED_BACK = (
+    "content-type",
+    "idempotency-replayed",
+    "retry-after",
+    "www-authenticate",
+)
 logger = structlog.get_logger()
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -31,6 +36,14 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     413: {"description": f"More than {MAX_BODY_BYTES} bytes"},
 }
 JSON: dict[str, Any] = {"content": {"application/json": {"schema": {"type": "object"}}}}
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same request gives the same endpoint, not a "
+    "second one, for 24 hours.",
+    "schema": {"type": "string"},
+}
 # The document says that a token is needed; the service looks at it, not we.
 needs_token = Depends(HTTPBearer(scheme_name="token", auto_error=False))
 
@@ -40,14 +53,21 @@ router = APIRouter(
 
 
 def _described(
-    summary: str, status: int = 200, *, body: bool = False
+    summary: str, status: int = 200, *, body: bool = False, keyed: bool = False
 ) -> dict[str, Any]:
-    """What a route's decorator is told besides its path."""
+    """What a route's decorator is told besides its path.
+
+    Args:
+        keyed: it knows the header Idempotency-Key.
+    """
+    extra: dict[str, Any] = {"requestBody": {"required": True, **JSON}} if body else {}
+    if keyed:
+        extra["parameters"] = [KEY]
     return {
         "summary": summary,
         "status_code": status,
         "responses": {status: {"description": "Done", **JSON}} if status != 204 else {},  # noqa: PLR2004
-        "openapi_extra": {"requestBody": {"required": True, **JSON}} if body else None,
+        "openapi_extra": extra,
     }
 
 
@@ -114,7 +134,7 @@ async def endpoints(request: Request, service: ServiceDep) -> Response:
     return await _hand_on(request, service)
 
 
-@router.post("", **_described("Register an endpoint", 201, body=True))
+@router.post("", **_described("Register an endpoint", 201, body=True, keyed=True))
 async def register(request: Request, service: ServiceDep) -> Response:
     """`url` and what is wanted (docs/webhooks.md); the answer has the secret, once."""
     return await _hand_on(request, service)

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from starlette.types import Scope
 
 from tellers_ingest.handler import Idempotency
+from tellers_runtime.idempotency import MAX_KEY, key_in
 from tellers_runtime.problems import HttpProblem
 
-MAX_KEY = 255
-# A Structured Fields string (RFC 9651): printable ASCII, `"` and `\` escaped.
-_QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
-_BARE = re.compile(r"[!#-~][ -~]*")
 _VERSION = re.compile(r'"(\d{1,15})"')
 
 
@@ -50,11 +47,11 @@ def idempotency(
 
     Raises HttpProblem naming the header.
     """
-    key = sent.only("Idempotency-Key")
-    if key is None:
+    text = sent.only("Idempotency-Key")
+    if text is None:
         return None
-    key = _unquoted(key)
-    if key is None or not 0 < len(key) <= MAX_KEY:
+    key = key_in(text)
+    if key is None:
         raise _bad("Idempotency-Key", f"must be 1 to {MAX_KEY} printable ASCII letters")
     said = (scope["method"], scope["path"], sent.media_type(), "")
     return Idempotency(
@@ -72,13 +69,6 @@ def if_match(sent: Sent) -> int | None:
     if version is None:
         raise _bad("If-Match", 'must be one version in quotes, such as "12"')
     return int(version[1])
-
-
-def _unquoted(sent: str) -> str | None:
-    quoted = _QUOTED.fullmatch(sent) if sent.startswith('"') else None
-    if quoted is not None:
-        return re.sub(r"\\(.)", r"\1", quoted[1])
-    return sent if _BARE.fullmatch(sent) else None
 
 
 def _bad(name: str, detail: str) -> HttpProblem:

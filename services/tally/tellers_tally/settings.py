@@ -23,7 +23,8 @@ class TallySettings(ArchiveSettings):
     origin: str = Field(
         default="tellers.local",
         description="Who signs: the name of this installation in checkpoints, "
-        "best a domain of yours. Once signed under, it stays.",
+        "best a domain of yours. Once signed under, it stays. Webhooks' receivers are "
+        "asked under it, too.",
     )
 
     @property

@@ -24,6 +24,9 @@ from tellers_webhooks.settings import WebhooksSettings
 from tellers_webhooks.state import Desk
 from tellers_webhooks.vault import BadKey, Vault, load_vault
 
+# The gateway waits for ten.
+ASK_SECONDS = 5.0
+
 
 async def _main(settings: WebhooksSettings, vault: Vault) -> None:
     sock = listen(settings.host, settings.webhooks_port)
@@ -56,6 +59,8 @@ async def _main(settings: WebhooksSettings, vault: Vault) -> None:
         couriers,
         guard,
         utc_now,
+        settings.origin,
+        lambda: Sender(GuardedBackend(guard), tls, try_seconds=ASK_SECONDS),
     )
     try:
         await serve(

@@ -4,19 +4,28 @@ The token is checked here, wherever the request came from: whoever may reach thi
 for monitoring manages nothing.
 """
 
+import hashlib
 import secrets
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from tellers_core.codec import LogName
 from tellers_runtime.clock import rfc3339
+from tellers_runtime.idempotency import MAX_KEY, key_in
 from tellers_runtime.problems import HttpProblem
 from tellers_runtime.together import in_thread
 from tellers_runtime.tokens import Scope, Token
 from tellers_webhooks import messages
-from tellers_webhooks.endpoints import Endpoint, TooMany, milliseconds
+from tellers_webhooks.endpoints import (
+    Endpoint,
+    OtherRequest,
+    Registered,
+    Registration,
+    TooMany,
+    milliseconds,
+)
 from tellers_webhooks.guard import Blocked
 from tellers_webhooks.models import Change, NewEndpoint, Replay, shown, shown_delivery
 from tellers_webhooks.queue import State
@@ -54,22 +63,84 @@ TokenDep = Annotated[Token, Depends(_admitted)]
 
 
 @router.post("", status_code=201, summary="Register an endpoint")
-async def create(desk: DeskDep, token: TokenDep, body: NewEndpoint) -> dict[str, Any]:
-    """The answer has the secret that verifies deliveries: nobody sees it again."""
+async def create(
+    desk: DeskDep,
+    token: TokenDep,
+    body: NewEndpoint,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> dict[str, Any]:
+    """The answer has the secret that verifies deliveries: nobody sees it again, but who
+    repeats the request with its Idempotency-Key."""
     _check(desk, body.url)
     _known_chamber(desk, body.chamber)
+    registration = _registration(idempotency_key, token, body)
+    try:
+        found = await _given_before(desk, registration)
+        found = found or await _register(desk, token, body, registration)
+    except OtherRequest as error:
+        raise HttpProblem("idempotency_conflict", str(error)) from error
+    except TooMany as error:
+        raise HttpProblem("too_many_requests", str(error), status=409) from error
+    if found.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return {**shown(found.endpoint), "secret": found.secret}
+
+
+async def _given_before(
+    desk: Desk, registration: Registration | None
+) -> Registered | None:
+    if registration is None:
+        return None
+    return await in_thread(desk.endpoints.registered, registration)
+
+
+async def _register(
+    desk: Desk, token: Token, body: NewEndpoint, registration: Registration | None
+) -> Registered:
     if desk.follower.trouble:
         # An endpoint that is registered gets every event from then on.
         raise _later("the archive cannot be followed now")
-    try:
-        endpoint, secret = await in_thread(
-            desk.endpoints.create, body.url, body.description, body.interest()
-        )
-    except TooMany as error:
-        raise HttpProblem("too_many_requests", str(error), status=409) from error
+    origin = await _asked(desk, body.url) if body.handshake else None
+    found = await in_thread(
+        desk.endpoints.create,
+        body.url,
+        body.description,
+        body.interest(),
+        origin,
+        registration,
+    )
     desk.couriers.refresh()
-    logger.info("endpoint.created", endpoint=endpoint.id, token=token.id)
-    return {**shown(endpoint), "secret": secret}
+    logger.info("endpoint.created", endpoint=found.endpoint.id, token=token.id)
+    return found
+
+
+def _registration(
+    header: str | None, token: Token, body: NewEndpoint
+) -> Registration | None:
+    """What makes the request safe to repeat, for who sent it. Raises HttpProblem."""
+    if header is None:
+        return None
+    key = key_in(header)
+    if key is None:
+        raise HttpProblem(
+            "bad_request",
+            f"Idempotency-Key must be 1 to {MAX_KEY} printable ASCII letters",
+            status=400,
+            pointer="/header/Idempotency-Key",
+        )
+    said = (f"{token.id}\n{key}", body.model_dump_json())
+    return Registration(*(hashlib.sha256(text.encode()).hexdigest() for text in said))
+
+
+async def _asked(desk: Desk, url: str) -> str:
+    """The origin under which the receiver allows deliveries. Raises HttpProblem."""
+    async with desk.asking() as sender:
+        answer = await sender.ask(url, desk.origin)
+    if answer.trouble:
+        detail = f"the receiver does not allow deliveries: {answer.trouble}"
+        raise _bad("/url", detail)
+    return desk.origin
 
 
 @router.get("", summary="All endpoints")
@@ -93,6 +164,8 @@ async def change(
         _check(desk, body.url)
     if body.wants is not None:
         _known_chamber(desk, body.wants.chamber)
+    was_asked = (await _find(desk, endpoint)).origin is not None
+    origin = await _asked(desk, body.url) if body.url and was_asked else None
     found = await in_thread(
         desk.endpoints.change,
         endpoint,
@@ -100,6 +173,7 @@ async def change(
         description=body.description,
         interest=None if body.wants is None else body.wants.interest(),
         enabled=body.enabled,
+        origin=origin,
     )
     desk.couriers.refresh()
     desk.couriers.wake([endpoint])

@@ -17,7 +17,7 @@ from tellers_webhooks import metrics, signing
 from tellers_webhooks.endpoints import Endpoint, Endpoints, Target, milliseconds
 from tellers_webhooks.queue import Delivery, Heads, Queue, Settled
 from tellers_webhooks.schedule import BRIEF_SECONDS, Answer, wait_after
-from tellers_webhooks.sender import Sender
+from tellers_webhooks.sender import REQUEST_ORIGIN, Sender
 
 RETRY_SECONDS = 0.2
 # A courier looks again at least so often: another process may have queued something.
@@ -196,6 +196,8 @@ class Courier:
         body = delivery.body.encode()
         timestamp = int(self._clock().timestamp())
         headers = signing.headers(target.secrets, delivery.id, timestamp, body)
+        if target.endpoint.origin is not None:
+            headers[REQUEST_ORIGIN] = target.endpoint.origin
         return await self._sender.post(target.endpoint.url, headers, body)
 
 

@@ -75,9 +75,10 @@ class _Wanted(_Body):
 
 
 class NewEndpoint(_Wanted):
-    """An endpoint to register."""
+    """An endpoint to register; `handshake`: only if it says that it allows it."""
 
     url: str
+    handshake: Annotated[bool, Field(strict=True)] = False
 
 
 class Change(_Body):
@@ -110,6 +111,7 @@ def shown(endpoint: Endpoint) -> dict[str, Any]:
         "roll_call": wants.roll_call,
         "rehearsal": wants.rehearsal,
         "rules": [_rule(rule) for rule in wants.rules],
+        "handshake": endpoint.origin is not None,
         "enabled": endpoint.enabled,
         "disabled_reason": endpoint.disabled_reason,
         "failing_since": _time(endpoint.failing_since),

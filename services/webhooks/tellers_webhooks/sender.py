@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Self
 
 import httpcore
@@ -14,6 +14,12 @@ from tellers_webhooks.schedule import Answer, retry_after
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 TRY_SECONDS = 15.0
 MAX_ANSWER_BYTES = 65_536
+REQUEST_ORIGIN = "WebHook-Request-Origin"
+OURS = {
+    "User-Agent": "Tellers-Webhooks/1",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+}
 # Shorter than most servers keep a connection that nothing is said on.
 IDLE_SECONDS = 3.0
 
@@ -45,9 +51,18 @@ class Sender:
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Post these bytes. A redirect is an answer like any other: not followed."""
+        return await self._bounded(self._once_or_again(url, headers, body))
+
+    async def ask(self, url: str, origin: str) -> Answer:
+        """Ask whether deliveries are wanted there (CloudEvents webhooks 1.0.2, 4):
+        without trouble they are. The status says nothing, since any server may answer
+        OPTIONS: only the header does."""
+        return await self._bounded(self._ask(url, origin))
+
+    async def _bounded(self, work: Awaitable[Answer]) -> Answer:
         try:
             async with asyncio.timeout(self._try_seconds):
-                return await self._once_or_again(url, headers, body)
+                return await work
         except TimeoutError:
             return Answer(None, f"no answer within {self._try_seconds:g} s")
         except Blocked as error:
@@ -70,13 +85,17 @@ class Sender:
                 raise
             return await self._post(url, headers, body)
 
+    async def _ask(self, url: str, origin: str) -> Answer:
+        sent = {REQUEST_ORIGIN: origin, **OURS}
+        async with self._pool.stream("OPTIONS", url, headers=[*sent.items()]) as answer:
+            allowed = _header(answer, b"webhook-allowed-origin")
+        return Answer(answer.status, _refusal(answer.status, allowed, origin))
+
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         sent = [
             *headers.items(),
             ("Content-Type", CONTENT_TYPE),
-            ("User-Agent", "Tellers-Webhooks/1"),
-            ("Accept", "*/*"),
-            ("Accept-Encoding", "identity"),
+            *OURS.items(),
         ]
         async with self._pool.stream(
             "POST", url, headers=sent, content=body
@@ -97,6 +116,15 @@ def _header(response: httpcore.Response, wanted: bytes) -> str | None:
         if name.lower() == wanted:
             return value.decode("latin-1")
     return None
+
+
+def _refusal(status: int, allowed: str | None, origin: str) -> str:
+    """Why these words do not allow deliveries from that origin; "" when they do."""
+    if allowed is None:
+        return f"HTTP {status} to OPTIONS, without WebHook-Allowed-Origin"
+    if allowed.strip().lower() in ("*", origin.lower()):
+        return ""
+    return f"it allows the origin {allowed.strip()[:80]!r}, ours is {origin!r}"
 
 
 def _said(error: Exception) -> str:

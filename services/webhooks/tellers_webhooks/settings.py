@@ -21,6 +21,11 @@ class WebhooksSettings(ArchiveSettings):
     webhooks_max_endpoints: int = Field(
         default=200, ge=1, description="Endpoints that may be registered at once."
     )
+    origin: str = Field(
+        default="tellers.local",
+        description="The name under which receivers are asked whether they want "
+        "deliveries, best a domain of yours.",
+    )
     webhooks_allow_http: bool = Field(
         default=False,
         description="Deliver to http:// too, where anybody on the way reads along: for "

@@ -1,5 +1,6 @@
 """What the service's routes share."""
 
+from collections.abc import Callable
 from typing import NamedTuple, TypedDict
 
 from starlette.requests import Request
@@ -13,10 +14,15 @@ from tellers_webhooks.follower import Follower, SaidLast
 from tellers_webhooks.guard import Guard
 from tellers_webhooks.planner import Planner
 from tellers_webhooks.queue import Queue
+from tellers_webhooks.sender import Sender
 
 
 class Desk(NamedTuple):
-    """Everything that management works on."""
+    """Everything that management works on.
+
+    `origin`: the name under which receivers are asked whether they want deliveries, by
+    a sender that `asking` makes.
+    """
 
     logs: tuple[LogName, ...]
     said: SaidLast
@@ -28,6 +34,8 @@ class Desk(NamedTuple):
     couriers: Couriers
     guard: Guard
     clock: Clock
+    origin: str
+    asking: Callable[[], Sender]
 
 
 class State(TypedDict):

@@ -14,9 +14,14 @@ NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 class WebhookEndpointRow(SQLModel, table=True):
     """A subscriber's endpoint. `interest` is JSON; secrets are encrypted with a key
     that is not in the database. Times: milliseconds since 1970; `not_before`: until
-    then the endpoint asked to be left alone."""
+    then the endpoint asked to be left alone. `origin`: the name under which it allowed
+    deliveries, when it was asked. `registration_*`: hashes of the request's
+    Idempotency-Key and of what it said."""
 
     __tablename__ = "webhook_endpoint"
+    __table_args__ = (
+        Index("webhook_endpoint_registration", "registration_key", unique=True),
+    )
 
     id: str = Field(primary_key=True, max_length=32)
     url: str = Field(sa_type=Text)
@@ -30,6 +35,9 @@ class WebhookEndpointRow(SQLModel, table=True):
     failing_since: int | None = Field(default=None, sa_type=BigInteger)
     not_before: int = Field(sa_type=BigInteger)
     created: int = Field(sa_type=BigInteger)
+    origin: str | None = Field(default=None, sa_type=Text)
+    registration_key: str | None = Field(default=None, max_length=64)
+    registration_said: str | None = Field(default=None, max_length=64)
 
 
 class WebhookDeliveryRow(SQLModel, table=True):

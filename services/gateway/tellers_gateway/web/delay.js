@@ -12,6 +12,9 @@ export function readDelay(text) {
   return Number.isSafeInteger(ms) && ms > 0 ? Math.min(ms, HIGHEST_MS) : 0;
 }
 
+/** A link from one page of ours to another, which is to be as late. */
+export const handOn = (address, ms) => (ms > 0 ? `${address}&delay_ms=${ms}` : address);
+
 export class Delay {
   #skew;
   #waiting = []; // in the order in which it came: [{at, since, act}]

@@ -8,6 +8,8 @@ from playwright.sync_api import expect
 
 from tests.pages.visitor import SHOWN_MS, Visitor
 
+UPRIGHT = (1080, 1920)
+LANGUAGES = ("en", "fr", "es", "ru", "ar", "zh")
 LAYOUTS = ("lower-third", "full", "members", "result", "ticker", "bug")
 BARE: dict[str, Any] = {"omit_background": True, "animations": "disabled"}
 # Samples of a pixel, by PNG's kind of colour.
@@ -50,9 +52,9 @@ class Air(Visitor):
 
 
 def pixels(png: bytes) -> bytes:
-    """Red, green, blue, alpha of every pixel, row filters left in: all 0 when nothing is
-    there (a row of zeros is zeros under every filter of PNG); of a single pixel it is
-    the colour."""
+    """Red, green, blue, alpha of every pixel, row filters left in: all 0 when nothing
+    is there (a row of zeros is zeros under every filter of PNG); of a single pixel it
+    is the colour."""
     place, data = 8, b""
     while place < len(png):
         size, kind = struct.unpack_from(">I4s", png, place)

@@ -1,7 +1,6 @@
 """`delay_ms`: a page is as late as the picture beside it, and never gives it away."""
 
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -58,7 +57,7 @@ def test_a_change_is_seen_when_it_is_due_and_not_before(
 
 
 @pytest.fixture(scope="module")
-def over(stack: Stack) -> Iterator[str]:
+def over(stack: Stack) -> str:
     """A roll call whose result every delay of these tests has let through."""
     clerk = stack.clerk()
     with clerk.http:
@@ -68,7 +67,7 @@ def over(stack: Stack) -> Iterator[str]:
         clerk.step("long-over", "close")
     closed = time.monotonic()
     wait_until(lambda: time.monotonic() - closed > LONG_S, LONG_S + 1, "it is over")
-    yield "long-over"
+    return "long-over"
 
 
 @pytest.mark.parametrize("where", PAGES)

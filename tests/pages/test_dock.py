@@ -199,7 +199,9 @@ def test_an_acknowledged_alarm_is_calm_until_it_comes_anew(
     stack.gateway.kill()
     try:
         expect(html).to_have_attribute("data-state", "alarm", timeout=ALARM_MS)
-        expect(shouting).to_have_count(2, timeout=ALARM_MS)  # the feed and what is on air
+        expect(shouting).to_have_count(
+            2, timeout=ALARM_MS
+        )  # the feed and what is on air
         for _ in range(2):
             shouting.first.get_by_role("button", name="Acknowledge").click()
         expect(html).to_have_attribute("data-state", "calm")

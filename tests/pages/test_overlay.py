@@ -6,11 +6,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.stack import Clerk, Stack, recorded
-from tests.pages.air import LAYOUTS, Air
+from tests.pages.air import LANGUAGES, LAYOUTS, UPRIGHT, Air
 from tests.pages.visitor import HALL, SHOWN_MS
-
-UPRIGHT = (1080, 1920)
-LANGUAGES = ("en", "fr", "es", "ru", "ar", "zh")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.stack import Clerk, Stack, recorded
-from tests.pages.air import LAYOUTS, Air
+from tests.pages.air import LANGUAGES, LAYOUTS, UPRIGHT, Air
 from tests.pages.visitor import HALL, SHOWN_MS
 
 RASTERS = [(1280, 720), HALL, (3840, 2160)]
@@ -189,6 +189,45 @@ def test_labels_are_the_names_or_the_codes_of_the_members(
     assert first in labels.all_inner_texts()
 
 
+# Members whose name or chip leaves the grid, or stands in another's place.
+CROSSED = """() => {
+  const grid = document.querySelector(".grid").getBoundingClientRect();
+  const members = [...document.querySelectorAll(".grid li")].map((item) => {
+    const text = document.createRange();
+    text.selectNodeContents(item.querySelector("span"));
+    const chip = item.querySelector("svg").getBoundingClientRect();
+    const { left, right } = text.getBoundingClientRect();
+    const { top, bottom } = item.getBoundingClientRect();
+    const [first, last] = [Math.min(left, chip.left), Math.max(right, chip.right)];
+    return { item, left: first, right: last, top, bottom };
+  });
+  const crosses = (one, two) => one !== two
+    && one.left < two.right - 1 && two.left < one.right - 1
+    && one.top < two.bottom - 1 && two.top < one.bottom - 1;
+  const leaves = ({ left, right, top, bottom }) => left < grid.left - 1
+    || right > grid.right + 1 || top < grid.top - 1 || bottom > grid.bottom + 1;
+  return members
+    .filter((one) => leaves(one) || members.some((two) => crosses(one, two)))
+    .map(({ item }) => item.textContent);
+}"""
+
+
+@pytest.mark.parametrize("labels", ["code", "name"])
+@pytest.mark.parametrize("size", [HALL, UPRIGHT], ids=["wide", "upright"])
+def test_no_member_of_an_assembly_stands_over_another(
+    browser: Browser, stack: Stack, clerk: Clerk, labels: str, size: tuple[int, int]
+) -> None:
+    name = f"all-{labels}-{size[0]}"
+    clerk.open(name, rehearsal=True)  # whose plate takes some of the room
+    for language in LANGUAGES:
+        with Air(browser, stack.gateway_url, size) as air:
+            query = f"?layout=members&labels={labels}&lang={language}&rehearsal=1"
+            air.opens(name, query)
+            members = air.page.locator(".grid li")
+            expect(members).to_have_count(193, timeout=SHOWN_MS)
+            assert air.page.evaluate(CROSSED) == [], language
+
+
 class Moving:
     """Counts the animations that a viewer sees begin."""
 
@@ -202,14 +241,18 @@ class Moving:
 
     def begun_by_a_vote(self) -> int:
         """How many begin when a number changes."""
-        before = self._air.page.evaluate("begun")
+        before = self._begun
         delegation, _ = next(self._votes)
         self._clerk.vote(self._name, delegation, "yes")
         self._yes += 1
         self._air.shows(self._yes, 0, 0, 193 - self._yes)
         self._air.page.wait_for_timeout(300)
+        return self._begun - before
+
+    @property
+    def _begun(self) -> int:
         begun: int = self._air.page.evaluate("begun")
-        return begun - before
+        return begun
 
     def obs(self, *, active: bool) -> None:
         """What OBS tells a source."""

@@ -188,10 +188,63 @@ test("figures typed by hand need all three, and bring no verdict", () => {
   air.override({ abstain: "1" });
   assert.deepEqual([air.frame.counts.yes, air.frame.verdict], [7, null]);
   assert.equal(air.frame.counts.not_voting, null);
-  air.override({ absent: "4", result: "Adopted" });
-  assert.deepEqual([air.frame.counts.not_voting, air.frame.result], [4, "Adopted"]);
-  air.override({ yes: "-7" });
+  air.override({ absent: "0", result: "Adopted" });
+  assert.deepEqual([air.frame.counts.not_voting, air.frame.result], [0, "Adopted"]);
+  air.override({ yes: "" });
   assert.equal(air.frame.counts.yes, 3);
+});
+
+test("what was typed for a vote goes with it when another is on", () => {
+  const air = live({});
+  air.take(tally(5, 3));
+  air.override({ yes: 7, no: 2, abstain: 1, title: "Typed", result: "Adopted" });
+  air.take(tally(8, 1, { roll_call: "b", title: "B" }));
+  assert.deepEqual([air.frame.title, air.frame.counts.yes], ["B", 1]);
+  assert.equal(air.frame.result, undefined);
+  air.override({ yes: 9, no: 9, abstain: 9 });
+  air.take(tally(9, 2, { roll_call: "c" }));
+  assert.deepEqual(air.refused, {});
+});
+
+for (const value of [" ", "-7", "1.5", "0x1", "1e1", "٧", "seven", "123456", true, {}]) {
+  test(`what is typed is digits or nothing changes: ${JSON.stringify(value)}`, () => {
+    const air = live();
+    air.take(tally(5, 3));
+    const typed = { yes: "4", no: "3", abstain: "2" };
+    air.override(typed);
+    air.override({ ...typed, no: value, title: "Typed" });
+    assert.deepEqual([air.frame.counts.no, air.frame.title], [3, undefined]);
+    assert.deepEqual(air.refused, { no: { why: "digits", value: String(value) } });
+    air.override({});
+    assert.ok(air.refused.no, "an update of options alone changes nothing of it");
+    air.override({ no: "1" });
+    assert.deepEqual([air.frame.counts.no, air.refused], [1, {}]);
+  });
+}
+
+test("what is typed is not more than the members together", () => {
+  const air = live();
+  air.take(tally(5, 3));
+  air.override({ yes: "5", no: "3", abstain: "2" });
+  assert.equal(air.frame.counts.yes, 5);
+  air.override({ absent: "1" });
+  assert.deepEqual(
+    air.refused, { absent: { why: "sum", value: "1", sum: 11, members: 10 } },
+  );
+  air.override({ yes: "6" });
+  assert.deepEqual([air.frame.counts.yes, air.refused.yes.sum], [5, 11]);
+});
+
+test("what was typed before anyone knew the members goes when they are fewer", () => {
+  const air = live();
+  air.override({ yes: "8", no: "1", abstain: "1" });
+  air.take(tally(5, 3));
+  assert.equal(air.frame.counts.yes, 8, "all ten of them");
+  const other = live();
+  other.override({ yes: "8", no: "1", abstain: "2" });
+  assert.equal(other.frame.counts.yes, 8, "nobody knows better");
+  other.take(tally(5, 3));
+  assert.deepEqual([other.frame.counts.yes, other.refused.yes.members], [3, 10]);
 });
 
 test("options: unknown values are passed over, the path names the vote", () => {

@@ -1,62 +1,13 @@
 """The overlay on air: right, or the last good number, or nothing."""
 
-import struct
-import zlib
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.stack import Clerk, Stack, recorded
-from tests.pages.visitor import HALL, SHOWN_MS, Visitor
-
-UPRIGHT = (1080, 1920)
-LAYOUTS = ("lower-third", "full", "members", "result", "ticker", "bug")
-BARE: dict[str, Any] = {"omit_background": True, "animations": "disabled"}
-LANGUAGES = ("en", "fr", "es", "ru", "ar", "zh")
-
-
-class Air(Visitor):
-    """What goes out."""
-
-    def opens(self, roll_call: str, query: str = "", state: str = "LIVE") -> None:
-        self.open(f"/overlay/ga/{roll_call}{query}", state)
-
-    @property
-    def numbers(self) -> list[str]:
-        """Every number that is on the screen."""
-        texts: list[str] = self.page.evaluate(
-            "document.getElementById('overlay').hidden ? [] :"
-            "[...document.querySelectorAll('.number')]"
-            ".filter(n => n.getClientRects().length).map(n => n.textContent)"
-        )
-        return texts
-
-    def shows(self, *numbers: int, within_ms: float = SHOWN_MS) -> None:
-        """Yes, no, abstain, not voting."""
-        where = self.page.locator(".number")
-        expect(where).to_have_text([str(n) for n in numbers], timeout=within_ms)
-
-    @property
-    def is_clear(self) -> bool:
-        """Not one pixel is painted."""
-        return all(value == 0 for value in pixels(self.page.screenshot(**BARE)))
-
-
-def pixels(png: bytes) -> bytes:
-    """The samples of an RGBA picture, row filters left in: all 0 when nothing is there
-    (a row of zeros is zeros under every filter of PNG)."""
-    place, data = 8, b""
-    while place < len(png):
-        size, kind = struct.unpack_from(">I4s", png, place)
-        if kind == b"IDAT":
-            data += png[place + 8 : place + 8 + size]
-        place += 12 + size
-    raw = zlib.decompress(data)
-    width = struct.unpack_from(">I", png, 16)[0]
-    row = 1 + 4 * width
-    return b"".join(raw[n + 1 : n + row] for n in range(0, len(raw), row))
+from tests.pages.air import LANGUAGES, LAYOUTS, UPRIGHT, Air
+from tests.pages.visitor import HALL, SHOWN_MS
 
 
 @pytest.fixture

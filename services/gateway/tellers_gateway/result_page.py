@@ -102,9 +102,11 @@ async def result(
         *_tags(base, tally, words, seq),
         _structured(base, tally, words, settings.data_licence),
     ]
+    # A page that is to be late must not show the figures of now before its scripts run.
+    late = "delay_ms" in request.query_params
     return _page(
         head="\n    ".join(head),
-        plain=escape(in_words(tally, words)),
+        plain="" if late else escape(in_words(tally, words)),
         table=table,
         language=lang,
     )

@@ -2,6 +2,7 @@
 
 import { Announcer } from "./announcer.js";
 import { bar } from "./bar.js";
+import { Delay, handOn, readDelay } from "./delay.js";
 import { byId, element, getJson, Refused, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Hall } from "./hall.js";
@@ -31,8 +32,11 @@ const hall = new Hall(byId("lamps"), language);
 const announcer = new Announcer(byId("aloud"), language);
 const progress = bar(language, { mark: true });
 const numbers = new Map();
+const late = readDelay(new URLSearchParams(location.search).get("delay_ms"));
+const delay = new Delay(late, () => feed?.about.skew ?? null);
 let picture = null;
 let feed = null;
+let feedState = { name: "connecting" };
 let painting = 0;
 let fitted = "";
 
@@ -48,17 +52,21 @@ async function begin() {
     setTimeout(begin, RETRY_MS + Math.random() * SPREAD_MS);
     return;
   }
+  delay.pass(detail.at, () => show(detail));
+  follow(detail);
+}
+
+function show(detail) {
   picture = new Picture(detail);
   byId("message").hidden = true;
   byId("board").hidden = false;
   paintStill();
   hall.paint(picture);
   paint();
-  follow();
+  showState(feedState);
 }
 
-function follow() {
-  const { seq, epoch, rehearsal } = picture.tally;
+function follow({ seq, epoch, rehearsal }) {
   feed = new Feed({
     chamber,
     rehearsal,
@@ -67,8 +75,8 @@ function follow() {
       { feed: "tally", roll_call: rollCall },
     ],
     on: {
-      event: (event) => picture.takeEvent(event),
-      tally: takeTally,
+      event: (event) => delay.pass(event.time, () => picture.takeEvent(event)),
+      tally: (tally) => delay.pass(tally.at, () => takeTally(tally)),
       state: showState,
       restart: again,
       refused: again,
@@ -80,6 +88,7 @@ function follow() {
 /** Forget nothing that is shown, fetch everything anew. */
 function again() {
   feed.stop();
+  delay.clear();
   setTimeout(begin, Math.random() * SPREAD_MS);
 }
 
@@ -107,7 +116,7 @@ function paintChanges() {
 function linkPages() {
   const [where, id] = [chamber, rollCall].map(encodeURIComponent);
   for (const link of document.querySelectorAll(".in-full")) {
-    link.href = `/v/${where}/${id}?lang=${language.code}`;
+    link.href = handOn(`/v/${where}/${id}?lang=${language.code}`, delay.ms);
   }
   byId("certificate").href = `/v1/${where}/roll-calls/${id}/certificate`;
   byId("certificate").download = `${chamber}-${rollCall}.certificate.json`;
@@ -171,9 +180,12 @@ function nameOf(code) {
 }
 
 /** Live is a word; stale and held are a plate that nobody overlooks. */
-function showState({ name, since, reason }) {
+function showState(state) {
+  feedState = state;
+  const { name, since, reason } = state;
   root.dataset.state = name;
   say(byId("link"), language.say(`state.${name}`));
+  if (picture === null) return; // there is nothing yet that could be old
   const running = !ENDED.has(picture.tally.phase);
   const trouble = running && !isBlank(picture.tally) && (name === "stale" || name === "held");
   byId("trouble").hidden = !trouble;

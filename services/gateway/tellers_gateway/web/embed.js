@@ -3,6 +3,7 @@
 
 import { Announcer } from "./announcer.js";
 import { Card } from "./card.js";
+import { Delay, handOn, readDelay } from "./delay.js";
 import { byId, getJson, Refused, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { tellClicks, tellHeight } from "./height.js";
@@ -19,10 +20,11 @@ const theme = new URLSearchParams(location.search).get("theme");
 if (THEMES.has(theme)) root.dataset.theme = theme;
 const language = speak();
 const announcer = new Announcer(byId("aloud"), language);
-const page = new URL(
-  `/v/${encodeURIComponent(chamber)}/${encodeURIComponent(rollCall)}?lang=${language.code}`,
-  location.href,
-).href;
+const late = readDelay(new URLSearchParams(location.search).get("delay_ms"));
+const delay = new Delay(late, () => feed?.about.skew ?? null);
+const where = `${encodeURIComponent(chamber)}/${encodeURIComponent(rollCall)}`;
+const page = new URL(handOn(`/v/${where}?lang=${language.code}`, delay.ms), location.href).href;
+let feed = null;
 let card = null;
 let shown = null;
 let newest = null;
@@ -32,29 +34,36 @@ let paused = false;
 async function begin() {
   const path = `/v1/${encodeURIComponent(chamber)}/roll-calls/${
     encodeURIComponent(rollCall)}/tally`;
+  let tally;
   try {
-    take(await getJson(new URL(path, location.href)));
+    tally = await getJson(new URL(path, location.href));
   } catch (error) {
     excuse(error);
     setTimeout(begin, RETRY_MS + Math.random() * SPREAD_MS);
     return;
   }
   say(byId("message"), "");
-  follow();
+  takeLater(tally);
+  follow(tally);
 }
 
-function follow() {
-  const feed = new Feed({
+function follow({ rehearsal }) {
+  feed = new Feed({
     chamber,
-    rehearsal: newest.rehearsal,
+    rehearsal,
     wishes: [{ feed: "tally", roll_call: rollCall }],
-    on: { tally: take, state: showState, restart: again, refused: again },
+    on: { tally: takeLater, state: showState, restart: again, refused: again },
   });
   feed.start();
 }
 
 function again() {
+  delay.clear();
   setTimeout(begin, Math.random() * SPREAD_MS);
+}
+
+function takeLater(tally) {
+  delay.pass(tally.at, () => take(tally));
 }
 
 function take(tally) {
@@ -89,7 +98,7 @@ function paint() {
 function showState({ name, since }) {
   root.dataset.state = name;
   say(byId("link"), language.say(`state.${name}`));
-  const still = name === "stale" && !ENDED.has(newest.phase);
+  const still = name === "stale" && newest !== null && !ENDED.has(newest.phase);
   say(byId("trouble"), still ? language.say("stale", { time: language.time(since) }) : "");
 }
 

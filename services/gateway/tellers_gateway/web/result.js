@@ -4,6 +4,7 @@
 
 import { Announcer } from "./announcer.js";
 import { Card } from "./card.js";
+import { Delay, handOn, readDelay } from "./delay.js";
 import { byId, element, getJson, Refused, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { offerLanguages, speak } from "./language.js";
@@ -29,10 +30,13 @@ const language = speak();
 const announcer = new Announcer(byId("aloud"), language);
 const all = `/v1/${encodeURIComponent(chamber)}/roll-calls`;
 const here = `${all}/${encodeURIComponent(rollCall)}`;
+const given = new URLSearchParams(location.search);
+const delay = new Delay(readDelay(given.get("delay_ms")), () => feed?.about.skew ?? null);
+let feed = null;
 let card = null;
-let newest = null; // the tally now
+let newest = null; // the tally now; with a delay, the last one that was due
 let points = []; // the vote through time
-let then = new URLSearchParams(location.search).get("seq"); // null: live
+let then = given.get("seq"); // null: live
 let listing = 0;
 let paused = false;
 let missed = 0;
@@ -41,40 +45,47 @@ const read = (path, query = {}) =>
   getJson(`${here}${path}?${new URLSearchParams({ lang: language.code, ...query })}`);
 const asThen = () => (then === null ? {} : { as_of: then });
 const votes = new Votes(language);
-const comparison = new Comparison(language, (path) => read(path, asThen()));
+const asShown = () =>
+  then === null && delay.ms > 0 && newest !== null ? { as_of: newest.seq } : asThen();
+const comparison = new Comparison(language, (path) => read(path, asShown()));
 
 async function begin() {
+  let full;
   try {
-    await refresh();
+    full = await refresh();
   } catch (error) {
     excuse(error);
     setTimeout(begin, RETRY_MS + Math.random() * SPREAD_MS);
     return;
   }
   say(byId("trouble"), "");
-  for (const section of document.querySelectorAll("main > section")) {
-    // What was recorded at once, long after, has no course of the vote to see.
-    section.hidden = "live" in section.dataset && Boolean(newest.imported);
-  }
-  hideWithheld(newest);
-  follow();
+  follow(full);
 }
 
-function follow() {
-  const feed = new Feed({
+function follow({ rehearsal }) {
+  feed = new Feed({
     chamber,
-    rehearsal: newest.rehearsal,
+    rehearsal,
     wishes: [{ feed: "tally", roll_call: rollCall }],
-    on: { tally: take, state: showState, restart: again, refused: again },
+    on: { tally: hear, state: showState, restart: again, refused: again },
   });
   feed.start();
 }
 
 function again() {
+  delay.clear();
   setTimeout(begin, Math.random() * SPREAD_MS);
 }
 
-/** A newer tally: the card at once, the lists when they are due. */
+/** A newer tally: the card when it is due, the lists as they are now for when they are. */
+function hear(tally) {
+  delay.pass(tally.at, () => take(tally));
+  listing ||= setTimeout(() => {
+    listing = 0;
+    if (!paused) refresh().catch(() => {}); // the next tally asks again
+  }, LISTS_MS);
+}
+
 function take(tally) {
   const before = newest;
   newest = tally;
@@ -83,35 +94,43 @@ function take(tally) {
     paintPause();
     return;
   }
-  if (then === null) {
-    paintCard(tally);
-    if (before) announcer.tell(before, tally);
-  }
-  listing ||= setTimeout(() => {
-    listing = 0;
-    if (!paused) refresh().catch(() => {}); // the next tally asks again
-  }, LISTS_MS);
+  if (then !== null) return;
+  paintCard(tally);
+  if (before) announcer.tell(before, tally);
 }
 
-/** Fetch and paint everything as of `then`. */
+/** Fetch everything as of `then`, and paint it when it is due; returns the roll call. */
 async function refresh() {
   const asked = then;
   const at = asThen();
   const [full, through, groups, told] = await Promise.all([
     read("", at), read("/timeline"), read("/groups", at), read("/moments", at),
-    comparison.refresh().catch(() => {}), // it can be missing without harm
   ]);
-  if (asked !== then || paused) return; // the reader has gone on, or has stopped it
-  points = through.points;
-  if (newest === null) newest = full;
-  paintCard(asked === null ? newerOf(newest, full) : full);
+  const paint = () => {
+    if (asked !== then || paused) return; // the reader has gone on, or has stopped it
+    points = through.points;
+    if (newest === null) newest = full;
+    paintCard(asked === null ? newerOf(newest, full) : full);
+    showSections(full);
+    votes.paint(full);
+    paintGroups(groups.groups, full.phase, language);
+    paintMoments(told.moments);
+    paintTime(full);
+    byId("certificate").hidden = full.phase !== "closed";
+    say(byId("origin"), originInWords(full, language));
+    comparison.refresh().catch(() => {}); // it can be missing without harm
+  };
+  if (asked === null) delay.pass(full.at, paint);
+  else paint();
+  return full;
+}
+
+function showSections(full) {
+  for (const section of document.querySelectorAll("main > section")) {
+    // What was recorded at once, long after, has no course of the vote to see.
+    section.hidden = "live" in section.dataset && Boolean(full.imported);
+  }
   hideWithheld(full);
-  votes.paint(full);
-  paintGroups(groups.groups, full.phase, language);
-  paintMoments(told.moments);
-  paintTime(full);
-  byId("certificate").hidden = full.phase !== "closed";
-  say(byId("origin"), originInWords(full, language));
 }
 
 /** What a reveal policy keeps back has no place on the page. */
@@ -128,7 +147,9 @@ const attributes = (values) => Object.entries(values)
 /** What to paste into a page. */
 function paintSnippet(tally) {
   const frame = attributes({
-    src: new URL(`/embed/${chamber}/${rollCall}?lang=${language.code}`, location.href).href,
+    src: new URL(
+      handOn(`/embed/${chamber}/${rollCall}?lang=${language.code}`, delay.ms), location.href,
+    ).href,
     title: language.say("embed_title", { title: tally.title }),
     width: "100%", height: "420", loading: "lazy", scrolling: "no", frameborder: "0",
     referrerpolicy: "strict-origin-when-cross-origin",
@@ -234,7 +255,7 @@ byId("pause").addEventListener("click", () => {
 function showState({ name, since }) {
   root.dataset.state = name;
   say(byId("link"), language.say(`state.${name}`));
-  const still = name === "stale" && !ENDED.has(newest.phase);
+  const still = name === "stale" && newest !== null && !ENDED.has(newest.phase);
   say(byId("trouble"), still ? language.say("stale", { time: language.time(since) }) : "");
 }
 
@@ -253,7 +274,9 @@ for (const [file, label] of FILES) {
 }
 const query = `?lang=${language.code}`;
 byId("home").href = `/${query}`;
-byId("board").href = `/board/${encodeURIComponent(chamber)}/${encodeURIComponent(rollCall)}${query}`;
+byId("board").href = handOn(
+  `/board/${encodeURIComponent(chamber)}/${encodeURIComponent(rollCall)}${query}`, delay.ms,
+);
 byId("certificate").href = `${here}/certificate`;
 offerLanguages(byId("languages"), language.code);
 comparison

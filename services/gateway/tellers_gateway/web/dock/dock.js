@@ -8,15 +8,14 @@ import { Overlays } from "../overlay/desk.js";
 import { Link } from "../overlay/link.js";
 import { OnAir } from "../overlay/onair.js";
 import { readOptions } from "../overlay/options.js";
-import { chip } from "../symbols.js";
-import { heldInWords, verdictInWords } from "../verdict.js";
+import { heldInWords } from "../verdict.js";
+import { Alarms } from "./alarms.js";
+import { Card } from "./card.js";
 import { WORDS } from "./words.js";
 
 const TICK_MS = 500;
 // An overlay tells how it is each second; a hidden one may be slowed by the browser.
 const SILENT_MS = 10_000;
-const VOTES = ["yes", "no", "abstain"];
-const LAYOUTS = ["step.tally", "step.members", "step.result"];
 
 const root = document.documentElement;
 const language = speak(location.search, WORDS);
@@ -24,84 +23,14 @@ const query = new URLSearchParams(location.search);
 const options = readOptions(query, location.pathname.replace(/^\/dock\//, "/overlay/"));
 if (query.get("theme") === "light") root.dataset.theme = "light";
 
-/** One card: the feed's, or an overlay's. */
-class Card {
-  #numbers = new Map();
-  #parts = {};
-
-  constructor(root, heading, command = null) {
-    this.root = root;
-    root.className = "card figures";
-    const part = (name, tag = "p") => (this.#parts[name] = element(tag, { class: name }));
-    const counts = element("dl", { class: "counts" });
-    for (const vote of VOTES) {
-      const number = element("dd", { class: "number" });
-      const name = element("span", { class: "aloud", textContent: language.say(vote) });
-      this.#numbers.set(vote, number);
-      const term = element("dt", {}, chip(vote), name);
-      counts.append(element("div", { class: "count", data: { vote } }, term, number));
-    }
-    this.#parts.counts = counts;
-    root.replaceChildren(
-      element("header", {}, element("h2", { textContent: heading }), part("state")),
-      part("title"), counts, part("verdict"), part("facts"),
-    );
-    if (command !== null) root.append(this.#buttons(command));
-  }
-
-  #buttons(command) {
-    const button = (name, press) => {
-      const made = element("button", { type: "button" });
-      made.onclick = () => command(...press());
-      this.#parts[name] = made;
-      return made;
-    };
-    const pressed = (name) => this.#parts[name].ariaPressed === "true";
-    const steps = LAYOUTS.map((name, step) => {
-      const made = button(name, () => ["step", step]);
-      made.textContent = language.say(name);
-      return made;
-    });
-    return element(
-      "div", { class: "buttons" },
-      button("hold", () => [pressed("hold") ? "release" : "hold"]),
-      button("clear", () => [pressed("clear") ? "show" : "clear"]),
-      ...steps,
-    );
-  }
-
-  /** `status`: {state, tally, facts: [texts], step?, accept?}. */
-  paint({ state, tally, facts, step, accept = false, cleared = false }) {
-    const { title, counts, verdict } = this.#parts;
-    this.root.dataset.state = state;
-    say(this.#parts.state, language.say(`air.${state}`));
-    say(title, tally?.title ?? "");
-    counts.hidden = !tally;
-    for (const vote of VOTES) {
-      if (tally) say(this.#numbers.get(vote), language.number(tally.counts[vote]));
-    }
-    say(verdict, tally?.verdict ? verdictInWords(tally, language).headline : "");
-    say(this.#parts.facts, facts.filter(Boolean).join(" · "));
-    if (!this.#parts.hold) return;
-    const held = state === "HELD" || accept;
-    this.#press("hold", held, accept ? "accept" : held ? "release" : "hold");
-    this.#press("clear", cleared, cleared ? "show" : "clear");
-    LAYOUTS.forEach((name, index) => this.#press(name, step === index, name));
-  }
-
-  #press(name, is, word) {
-    const button = this.#parts[name];
-    button.ariaPressed = String(is);
-    if (button.textContent !== language.say(word)) button.textContent = language.say(word);
-  }
-}
-
 // Overlays of this browser, as they told last: id -> {status, at, card}.
 const overlays = new Map();
+const alarms = new Alarms();
+const plates = new Map(); // an alarm's key -> its elements
 
 // What the feed says, whatever the overlays do.
 const feed = new OnAir(options);
-const feedCard = new Card(byId("feed"), language.say("feed"));
+const feedCard = new Card(byId("feed"), language, language.say("feed"));
 let link = null; // tells its state while it is made
 link = new Link(options, location.href, {
   tally: (tally) => {
@@ -122,7 +51,8 @@ const air = new Overlays((id, status) => {
     const place = element("section");
     byId("overlays").append(place);
     const command = (name, data) => air.command(id, name, data);
-    overlays.set(id, { card: new Card(place, language.say("on_air"), command) });
+    const card = new Card(place, language, language.say("on_air"), command);
+    overlays.set(id, { card });
   }
   Object.assign(overlays.get(id), { status, at: Date.now() });
   paint();
@@ -131,36 +61,85 @@ const air = new Overlays((id, status) => {
 function paint() {
   const about = link?.about ?? { line: "socket", tries: 0, heardAt: Date.now() };
   const { state, reason, latest } = feed;
-  feedCard.paint({ state, tally: feed.frame, facts: factsOf(about, latest?.seq) });
-  let alarm = state === "STALE" ? troubleInWords("feed", reason, about.heardAt) : "";
-  for (const one of overlays.values()) alarm = paintOverlay(one) || alarm;
+  feedCard.paint({
+    state, rehearsal: options.rehearsal, tally: feed.frame,
+    facts: factsOf(about, latest?.seq),
+  });
+  const wrong = new Map();
+  if (state === "STALE") {
+    wrong.set(`feed ${reason}`, troubleInWords("feed", reason, about.heardAt));
+  }
+  for (const [id, { card, ...told }] of overlays) {
+    const silent = Date.now() - told.at > SILENT_MS;
+    paintOverlay(card, told.status, silent);
+    const [why, words] = troubleOf(told, silent);
+    if (why) wrong.set(`${id} ${why}`, words);
+  }
   byId("none").hidden = overlays.size > 0;
-  root.dataset.state = alarm ? "alarm" : "calm";
-  say(byId("trouble"), alarm);
-  const title = `${language.say("dock")} · Tellers`;
-  document.title = alarm ? `⚠ ${title}` : title;
-  if (byId("aloud").textContent !== alarm) byId("aloud").textContent = alarm;
+  alarm(alarms.tell(wrong));
 }
 
-/** Paints the card; returns what is wrong with it, or "". */
-function paintOverlay({ card, status, at }) {
-  const silent = Date.now() - at > SILENT_MS;
-  const { state, reason, tally, head, visible, delayMs, layout } = status;
+function paintOverlay(card, status, silent) {
+  const { state, reason, rehearsal, tally, head, visible, delayMs, layout } = status;
   card.paint({
     state: silent ? "SILENT" : state,
+    rehearsal,
     tally: visible ? tally : null,
     facts: [
       ...factsOf(status, head),
       delayMs ? language.say("delay", { n: delayMs / 1000 }) : "",
+      tally?.manual ? language.say("by_hand") : "",
       visible ? "" : language.say("off"),
     ],
     step: stepOf(layout),
     accept: reason === "restored",
     cleared: status.cleared,
+    refused: status.refused,
   });
-  if (silent) return language.say("silent", { time: language.time(at) });
-  if (state === "STALE") return troubleInWords("on_air", reason, status.heardAt ?? at);
-  return "";
+}
+
+/** [why, words] of what is wrong with an overlay; [] when nothing is. */
+function troubleOf({ status, at }, silent) {
+  if (silent) return ["silent", language.say("silent", { time: language.time(at) })];
+  const { state, reason, heardAt } = status;
+  if (state !== "STALE") return [];
+  return [reason, troubleInWords("on_air", reason, heardAt ?? at)];
+}
+
+/** What is wrong shouts until it is acknowledged; then it stands there calmly. */
+function alarm(told) {
+  const shouting = told.filter(({ seen }) => !seen);
+  root.dataset.state = shouting.length > 0 ? "alarm" : "calm";
+  for (const { key, words, seen } of told) {
+    if (!plates.has(key)) plates.set(key, plateOf(key));
+    const { plate, text, button } = plates.get(key);
+    plate.classList.toggle("alarm", !seen);
+    say(text, words);
+    button.hidden = seen;
+  }
+  for (const [key, { plate }] of plates) {
+    if (told.some((one) => one.key === key)) continue;
+    plate.remove();
+    plates.delete(key);
+  }
+  const aloud = shouting.map(({ words }) => words).join(" ");
+  const title = `${language.say("dock")} · Tellers`;
+  document.title = aloud ? `⚠ ${title}` : title;
+  if (byId("aloud").textContent !== aloud) byId("aloud").textContent = aloud;
+}
+
+function plateOf(key) {
+  const text = element("span");
+  const button = element("button", {
+    type: "button", textContent: language.say("acknowledge"),
+  });
+  button.onclick = () => {
+    alarms.acknowledge(key);
+    paint();
+  };
+  const plate = element("p", { class: "trouble figures" }, text, button);
+  byId("trouble").append(plate);
+  return { plate, text, button };
 }
 
 const stepOf = (layout) => (layout === "members" ? 1 : layout === "result" ? 2 : 0);

@@ -33,6 +33,13 @@ const en = {
   "why.connecting": "connecting",
   trouble: "{what}: {why} since {time}. The last good number stays.",
   silent: "An overlay has been silent since {time}.",
+  acknowledge: "Acknowledge",
+  by_hand: "typed by hand",
+  typing: "Figures by hand",
+  put: "Put on air",
+  back: "Back to the feed",
+  "refused.digits": "“{value}” is refused: digits only, at most five",
+  "refused.sum": "“{value}” is refused: {sum} together, and there are {members} members",
   no_overlay:
     "No overlay of this vote is open in this browser. One from disk or on another machine cannot be commanded from here; the feed above is what it gets.",
 };
@@ -70,6 +77,13 @@ const fr = {
   "why.connecting": "connexion en cours",
   trouble: "{what} : {why} depuis {time}. Le dernier chiffre sûr reste.",
   silent: "Une incrustation se tait depuis {time}.",
+  acknowledge: "Vu",
+  by_hand: "saisi à la main",
+  typing: "Chiffres à la main",
+  put: "Mettre à l’antenne",
+  back: "Revenir au flux",
+  "refused.digits": "« {value} » est refusé : des chiffres seulement, cinq au plus",
+  "refused.sum": "« {value} » est refusé : {sum} au total, pour {members} membres",
   no_overlay:
     "Aucune incrustation de ce vote n’est ouverte dans ce navigateur. Celle d’un fichier ou d’une autre machine ne se commande pas d’ici ; elle reçoit le flux ci-dessus.",
 };
@@ -107,6 +121,13 @@ const es = {
   "why.connecting": "conectando",
   trouble: "{what}: {why} desde las {time}. La última cifra segura se mantiene.",
   silent: "Una sobreimpresión calla desde las {time}.",
+  acknowledge: "Visto",
+  by_hand: "escrito a mano",
+  typing: "Cifras a mano",
+  put: "Poner en antena",
+  back: "Volver a la señal",
+  "refused.digits": "«{value}» se rechaza: solo dígitos, cinco como máximo",
+  "refused.sum": "«{value}» se rechaza: suman {sum} y los miembros son {members}",
   no_overlay:
     "No hay ninguna sobreimpresión de esta votación abierta en este navegador. La de un archivo o de otro equipo no se maneja desde aquí; recibe la señal de arriba.",
 };
@@ -146,6 +167,13 @@ const ru = {
   "why.connecting": "соединение устанавливается",
   trouble: "{what}: {why} с {time}. Остаётся последнее верное число.",
   silent: "Титры молчат с {time}.",
+  acknowledge: "Принято к сведению",
+  by_hand: "введено вручную",
+  typing: "Цифры вручную",
+  put: "Вывести в эфир",
+  back: "Вернуться к потоку",
+  "refused.digits": "«{value}» не принято: только цифры, не более пяти",
+  "refused.sum": "«{value}» не принято: всего {sum}, а членов {members}",
   no_overlay:
     "В этом браузере не открыты титры этого голосования. Титрами из файла или на другой машине отсюда не управляют; они получают поток, показанный выше.",
 };
@@ -186,6 +214,13 @@ const ar = {
   "why.connecting": "جارٍ الاتصال",
   trouble: "{what}: {why} منذ {time}. يبقى آخر رقم صحيح.",
   silent: "أحد العروض صامت منذ {time}.",
+  acknowledge: "تم الاطلاع",
+  by_hand: "مُدخل يدويًا",
+  typing: "أرقام يدوية",
+  put: "بثّها على الهواء",
+  back: "العودة إلى البث الوارد",
+  "refused.digits": "رُفض «{value}»: أرقام فقط، خمسة على الأكثر",
+  "refused.sum": "رُفض «{value}»: المجموع {sum} وعدد الأعضاء {members}",
   no_overlay:
     "لا يوجد في هذا المتصفح عرض مفتوح لهذا التصويت. العرض من ملف أو على جهاز آخر لا يُتحكم به من هنا؛ وهو يتلقى البث الوارد أعلاه.",
 };
@@ -223,6 +258,13 @@ const zh = {
   "why.connecting": "正在连接",
   trouble: "{what}：自{time}起{why}。保留最后的正确数字。",
   silent: "一个字幕自{time}起无应答。",
+  acknowledge: "确认",
+  by_hand: "手工输入",
+  typing: "手工数字",
+  put: "播出",
+  back: "恢复数据流",
+  "refused.digits": "“{value}”被拒绝：只能是数字，最多五位",
+  "refused.sum": "“{value}”被拒绝：合计{sum}，而成员只有{members}个",
   no_overlay:
     "此浏览器中没有打开本次表决的字幕。来自文件或其他机器的字幕无法在此控制；它接收的就是上面的数据流。",
 };

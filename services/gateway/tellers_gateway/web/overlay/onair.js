@@ -10,6 +10,7 @@
 
 import { isNews, isSound } from "../resumer.js";
 import { ENDED } from "../verdict.js";
+import { countsOf, refusals, typedOver } from "./typed.js";
 
 const RUNNING = new Set(["open", "locked"]);
 
@@ -17,7 +18,8 @@ export class OnAir {
   #latest = null; // the newest good tally of the roll call that is followed
   #shorter = null; // what a restored log says now, with less than what is shown
   #held = null; // what the operator froze
-  #overrides = {};
+  #typed = {}; // by the operator, for this roll call
+  #refused = {};
   #link = "connecting";
   #reason = "";
   #cleared = false;
@@ -37,9 +39,25 @@ export class OnAir {
     const other = this.#latest !== null && tally.roll_call !== this.#latest.roll_call;
     if (this.rollCall === null && !this.#follows(tally, other)) return;
     if (!other && !this.#isNewer(tally)) return;
-    if (other) this.#cleared = false;
+    if (other) this.#begin();
     this.#latest = tally;
     this.#shorter = null;
+    this.#check(tally.counts.members);
+  }
+
+  /** Another roll call: nothing that was said or typed of the last one is of this one. */
+  #begin() {
+    this.#cleared = false;
+    this.#typed = {};
+    this.#refused = {};
+  }
+
+  /** What was typed before anyone knew the members may be more than there are. */
+  #check(members) {
+    const refused = refusals(this.#typed, this.#typed, members);
+    if (Object.keys(refused).length === 0) return;
+    this.#typed = {};
+    this.#refused = refused;
   }
 
   #mayShow(tally) {
@@ -99,12 +117,17 @@ export class OnAir {
   }
 
   /** Figures typed by the operator, which beat the feed: {yes, no, abstain}, and if he
-   * likes {absent, title, result}. */
+   * likes {absent, title, result}. All of them take effect, or none: see `refused`. */
   override(values) {
-    for (const [name, value] of Object.entries(values)) {
-      if (value === null || value === "") delete this.#overrides[name];
-      else this.#overrides[name] = value;
-    }
+    if (Object.keys(values).length === 0) return;
+    const all = typedOver(this.#typed, values);
+    this.#refused = refusals(values, all, this.#latest?.counts.members ?? null);
+    if (Object.keys(this.#refused).length === 0) this.#typed = all;
+  }
+
+  /** Why what was typed last did not take effect: {name: {why, value, sum, members}}. */
+  get refused() {
+    return this.#refused;
   }
 
   /** The tally to paint, or null for nothing at all. */
@@ -114,20 +137,13 @@ export class OnAir {
   }
 
   #shown() {
-    const { yes, no, abstain, absent, title, result } = this.#overrides;
-    const figures = [yes, no, abstain].map(Number);
-    const typed =
-      [yes, no, abstain].every((value) => value !== undefined) &&
-      figures.every((figure) => Number.isSafeInteger(figure) && figure >= 0);
+    const { title, result } = this.#typed;
     const words = { ...(title && { title }), ...(result && { result }) };
-    if (!typed && Object.keys(words).length === 0) return this.#latest;
-    if (!typed) return this.#latest && { ...this.#latest, ...words };
-    const [a, b, c] = figures;
-    const silent = Number(absent ?? NaN);
-    const counts = {
-      yes: a, no: b, abstain: c,
-      not_voting: Number.isSafeInteger(silent) && silent >= 0 ? silent : null,
-    };
+    const counts = countsOf(this.#typed);
+    if (counts === null) {
+      const changes = Object.keys(words).length > 0;
+      return this.#latest && changes ? { ...this.#latest, ...words } : this.#latest;
+    }
     return {
       ...(this.#latest ?? { symbol: null, phase: "open", rehearsal: this.rehearsal }),
       ...words,

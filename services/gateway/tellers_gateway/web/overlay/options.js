@@ -2,12 +2,13 @@
 // what a playout server hands over. Unknown names and values are passed over: an overlay
 // must come up whatever is typed.
 
+import { readDelay } from "../delay.js";
+
 const LAYOUTS = new Set(["lower-third", "full", "members", "result", "ticker", "bug"]);
 const THEMES = new Set(["dark", "light"]);
 const PALETTES = new Set(["board", "cvd"]);
 const LABELS = new Set(["code", "name"]);
 const DIRECTIONS = new Set(["ltr", "rtl"]);
-const HIGHEST_DELAY_MS = 60_000;
 const COLOUR = /^[0-9a-f]{6}$/i;
 const KEEP_SECONDS = 600;
 // Never by hand while it is on air: a rehearsal is asked for by the address alone.
@@ -56,7 +57,7 @@ export function readOptions(query, path, settings = {}, typed = {}) {
     safe: ask("safe") === "1",
     stamp: ask("stamp") === "1",
     chroma: COLOUR.test(chroma) ? `#${chroma}` : "",
-    delayMs: whole(ask("delay_ms"), HIGHEST_DELAY_MS, 0),
+    delayMs: readDelay(ask("delay_ms")),
     keepSeconds: whole(ask("keep_s"), 86_400, KEEP_SECONDS),
   };
 }

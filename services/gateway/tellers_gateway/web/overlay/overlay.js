@@ -1,6 +1,7 @@
 // The overlay: options, link, playout globals, desk and OBS around an `OnAir` and a
 // `Plate`.
 
+import { Delay } from "../delay.js";
 import { byId } from "../dom.js";
 import { speak } from "../language.js";
 import { Desk } from "./desk.js";
@@ -27,6 +28,7 @@ let visible = !isPlayout(); // a playout server says when
 let step = 0;
 let told = "";
 const desk = new Desk((name, data) => act(name, data));
+const delay = new Delay(options.delayMs, () => link?.about.skew ?? null);
 
 /** What a playout's "next" goes through: the tally, who voted how, the result. */
 const steps = () => [options.layout, "members", "result"];
@@ -51,6 +53,7 @@ function dress() {
 /** Follow another vote, from nothing: never a morph of one into the other. */
 function follow() {
   link?.stop();
+  delay.clear();
   onAir = new OnAir(options);
   recall(options, onAir);
   const mine = onAir;
@@ -67,26 +70,11 @@ const base = () => options.endpoint || location.href;
 
 /** A tally takes effect after the delay that lines it up with the programme's picture. */
 function take(tally) {
-  const now = onAir;
-  const act = () => {
-    if (now !== onAir) return; // another vote was chosen meanwhile
+  delay.pass(tally.at, () => {
     onAir.take(tally);
     remember(options, onAir);
     paint();
-  };
-  const wait = delayOf(tally);
-  if (wait > 0) setTimeout(act, wait);
-  else act();
-}
-
-/** Milliseconds that it must still wait: from when it was published, as far as the
- * gateway's clock is known, and never longer than the delay. */
-function delayOf({ at }) {
-  const { delayMs } = options;
-  const skew = link?.about.skew ?? null;
-  if (delayMs === 0 || skew === null) return delayMs;
-  const due = Date.parse(at) + skew + delayMs - Date.now();
-  return Math.min(Math.max(due, 0), delayMs);
+  });
 }
 
 function linked(name, reason) {
@@ -102,23 +90,25 @@ function paint() {
 
 /** To everyone but the picture: what state it is in. */
 function tell() {
-  const { state, reason, latest } = onAir;
+  const { state, reason, latest, refused } = onAir;
   desk.tell({
     ...link?.about,
-    state, reason, visible,
+    state, reason, visible, refused,
     vote: options.rollCall ?? "current",
     chamber: options.chamber,
+    rehearsal: options.rehearsal,
     layout: root.dataset.layout,
     delayMs: options.delayMs,
     tally: onAir.frame,
     cleared: onAir.memory.cleared,
     head: latest?.seq ?? null,
   });
-  if (told === `${state} ${reason}`) return;
-  told = `${state} ${reason}`;
+  const news = JSON.stringify([state, reason, refused]);
+  if (told === news) return;
+  told = news;
   root.dataset.state = state;
   root.dataset.reason = reason;
-  const detail = { state, reason, seq: latest?.seq ?? null };
+  const detail = { state, reason, refused, seq: latest?.seq ?? null };
   dispatchEvent(new CustomEvent("tellers-overlay", { detail }));
   if (state === "STALE") dispatchEvent(new CustomEvent("alarm", { detail }));
   if (parent !== window) parent.postMessage({ tellers: state, ...detail }, "*");
@@ -134,6 +124,7 @@ function update(given) {
   if (["lang", "dir", "symbols", "labels", "stamp", "endpoint"].some(
     (name) => options[name] !== before[name])) build();
   dress();
+  delay.ms = options.delayMs;
   if (isOther(before, options)) follow();
   onAir.override(shown);
 }
@@ -156,6 +147,7 @@ const ACTIONS = {
   remove: () => {
     visible = false;
     link?.stop();
+    delay.clear();
     desk.close();
     forget(options);
     byId("overlay").replaceChildren();

@@ -208,6 +208,17 @@ class TestOembed:
             self.ask(stack).json()["html"]
         )
 
+    @pytest.mark.parametrize("form", ["yaml", "JSON", ""])
+    def test_a_form_that_is_not_offered_is_501(
+        self, stack: Stack, vote: Clerk, form: str
+    ) -> None:
+        answer = self.ask(stack, format=form)
+        assert answer.status_code == 501
+        problem = answer.json()
+        assert problem["code"] == "not_implemented"
+        assert problem["detail"] == "format must be json or xml"
+        assert problem["errors"][0]["pointer"] == "/query/format"
+
     @pytest.mark.parametrize(
         "url",
         [

@@ -75,6 +75,17 @@ def is_blank(tally: Tally) -> bool:
     return tally.withheld is Reveal.NOTHING_UNTIL_CLOSE
 
 
+def rehearsal_mark(words: Words) -> str:
+    """What stands before every text of a rehearsal."""
+    return f"{words.say('rehearsal').upper()} \u00b7 {words.say('not_real')}"
+
+
+def marked(text: str, tally: Tally, words: Words) -> str:
+    """A text as it may leave us: that of a rehearsal says first that it is one, since
+    what carries it on (a feed reader, a search engine) may show nothing else of us."""
+    return f"{rehearsal_mark(words)} \u00b7 {text}" if tally.rehearsal else text
+
+
 def headline(tally: Tally, words: Words) -> str:
     """Where the vote stands, in a word or two, as web/verdict.js says it; its phase
     instead of a dash where nothing is told."""

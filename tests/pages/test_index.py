@@ -1,10 +1,11 @@
 """The first page in a browser, before the real system."""
 
+import json
 import re
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, WebSocketRoute, expect
 
 from tests.e2e.stack import Clerk, Stack
 from tests.pages.visitor import BACK_MS, HALL, PHONE, Visitor
@@ -36,6 +37,7 @@ def test_what_is_on_moves_to_the_past_when_it_ends(
 def test_the_reader_can_pause_what_is_on(
     browser: Browser, stack: Stack, clerk: Clerk
 ) -> None:
+    clerk.replay("breath-before", [("FRA", "yes")])  # there is a past to search
     clerk.open("breath", rule="simple")
     with Visitor(browser, stack.gateway_url) as visitor:
         visitor.open("/")
@@ -43,9 +45,11 @@ def test_the_reader_can_pause_what_is_on(
         expect(yes).to_have_text("0")
         visitor.page.get_by_role("button", name="Pause updates").press("Enter")
         clerk.vote("breath", "FRA", "yes")
+        visitor.sees("Paused; 1 change meanwhile", "#missed")
         clerk.vote("breath", "FJI", "yes")
+        visitor.sees("Paused; 2 changes meanwhile", "#missed")
         clerk.open("breathless")
-        visitor.sees("Paused; 4 changes meanwhile", "#missed")
+        expect(visitor.page.locator("#missed")).not_to_contain_text("2 changes")
         assert yes.inner_text() == "0"
         assert not visitor.page.get_by_text("Title of breathless").is_visible()
         # What the reader asks for himself comes all the same, and only that.
@@ -75,6 +79,39 @@ def test_paused_it_stays_so_when_the_gateway_comes_back(
         assert yes.inner_text() == "0"
         visitor.page.get_by_role("button", name="Resume updates").click()
         expect(yes).to_have_text("1")
+
+
+def test_paused_it_does_not_begin_anew_with_a_restored_log(
+    browser: Browser, stack: Stack, clerk: Clerk
+) -> None:
+    clerk.open("anew", rule="simple")
+    with Visitor(browser, stack.gateway_url) as visitor:
+        page = visitor.page
+        page.add_init_script("Math.random = () => 0")  # it begins at once
+        sockets: list[WebSocketRoute] = []
+
+        def meet(socket: WebSocketRoute) -> None:
+            sockets.append(socket)
+            socket.connect_to_server()
+
+        page.route_web_socket(re.compile("/v1/ga/live"), meet)
+        listed: list[str] = []
+        page.on("request", lambda request: listed.append(request.url))
+        visitor.open("/")
+        yes = page.locator("[data-key='ga/anew'] [data-vote=yes] .number")
+        page.get_by_role("button", name="Pause updates").click()
+        clerk.vote("anew", "FRA", "yes")
+        visitor.sees("Paused; 1 change meanwhile", "#missed")
+        listed.clear()
+        other = {"op": "subscribed", "id": 1, "epoch": "other", "seq": 1}
+        sockets[-1].send(json.dumps({**other, "recovered": None}))
+        page.evaluate("new Promise((done) => setTimeout(done, 300))")
+        assert listed == []
+        assert yes.inner_text() == "0"
+        page.get_by_role("button", name="Resume updates").click()
+        expect(yes).to_have_text("1")
+        visitor.sees_state("live")
+        assert len(sockets) == 2
 
 
 @pytest.mark.parametrize("size", [HALL, PHONE])

@@ -19,7 +19,7 @@ from tellers_gateway.reads import CACHE, find
 from tellers_gateway.share_card import HEIGHT as CARD_HEIGHT
 from tellers_gateway.share_card import WIDTH as CARD_WIDTH
 from tellers_gateway.state import hub_of
-from tellers_gateway.words import LANGUAGES, Language, Words, is_blank, marked
+from tellers_gateway.words import LANGUAGES, Language, Words, against, is_blank, marked
 from tellers_runtime.problems import HttpProblem
 
 router = APIRouter(tags=["embeds"])
@@ -125,7 +125,7 @@ def _in_words(tally: Tally, words: Words) -> str:
     counts, ended = tally.counts, tally.phase in ("closed", "annulled")
     figures = [
         words.say("in_favour", n=counts.yes),
-        words.say("against", n=counts.no),
+        against(words, counts.no) if ended else words.say("against", n=counts.no),
         words.say("abstentions", n=counts.abstain),
     ]
     key = f"status.{tally.verdict.status}" if ended else f"phase.{tally.phase}"

@@ -57,6 +57,11 @@ class Words:
         return f"{_FIRST_STRONG}{text}{_POP}" if self.right_to_left else text
 
 
+def against(words: Words, number: int) -> str:
+    """The votes against in a result: `none against` rather than 0, as one says it."""
+    return words.say("against", n=number) if number else words.say("against.none")
+
+
 def rule_words(words: Words, rule: Rule) -> str:
     """The required majority in words: a named rule, or a fraction of a base."""
     if isinstance(rule, str):

@@ -226,6 +226,8 @@ def test_it_follows_whatever_is_voted_on(page: Page, clerk: Clerk, name: str) ->
     for which in ("first", "second"):
         clerk.open(f"{name}-{which}", chamber="sc")
         expect(title).to_have_text(f"Title of {name}-{which}", timeout=SHOWN_MS)
+    aloud = page.locator("#c").get_by_role("status")
+    expect(aloud).to_have_text(f"Voting is open: Title of {name}-second.")
     clerk.step(f"{name}-second", "annul", "sc")
     expect(page.locator("#c .phase")).to_have_text("Annulled", timeout=SHOWN_MS)
     expect(title).to_have_text(f"Title of {name}-second")

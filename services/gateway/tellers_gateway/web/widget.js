@@ -131,5 +131,9 @@ export class Widget {
     this.#card.link.target = "_blank";
     this.#card.link.rel = "noopener";
     this.#parts.place.replaceChildren(this.#card.root);
+    if (this.#shown !== null && tally.phase === "open") {
+      const { title } = tally;
+      this.#announcer.say(this.#language.say("opened_announcement", { title }));
+    }
   }
 }

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.stack import Clerk, Stack
-from tests.pages.visitor import HALL, PHONE, Visitor, pages_of
+from tests.pages.newsroom import newsroom
+from tests.pages.visitor import HALL, PHONE, SHOWN_MS, Visitor, pages_of
 
 AXE = Path(__file__).parents[1] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -59,12 +60,15 @@ def vote(stack: Stack) -> Iterator[Clerk]:
         yield clerk
 
 
-def violations(visitor: Visitor, script: str) -> list[str]:
-    """What axe finds, as `rule: elements`."""
+def violations(
+    page: Page, script: str, kind: str = "tag", values: list[str] = TAGS
+) -> list[str]:
+    """What axe finds, as `rule: elements`. Args: kind: `tag` or `rule`."""
     # Not a script tag: the pages' own policy would refuse it, and rightly.
-    visitor.page.evaluate(script)
-    found: dict[str, Any] = visitor.page.evaluate(
-        "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", TAGS
+    page.evaluate(script)
+    found: dict[str, Any] = page.evaluate(
+        "([type, values]) => axe.run(document, {runOnly: {type, values}})",
+        [kind, values],
     )
     return [
         f"{one['id']}: {[node['target'] for node in one['nodes']]}"
@@ -94,7 +98,50 @@ def test_axe_finds_nothing(
             visitor.sees_state(state)
         else:
             visitor.page.wait_for_load_state("networkidle")
-        assert violations(visitor, axe) == []
+        assert violations(visitor.page, axe) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_in_the_element(
+    browser: Browser, stack: Stack, vote: Clerk, axe: str, look: str
+) -> None:
+    language, scheme = look.split("-")
+    width, height = LOOKS[look]
+    one = f'<tellers-tally vote="{NAME}" lang="{language}"'
+    body = (
+        '<script type="module" '
+        f'src="{stack.gateway_url}/elements/tellers-tally.v1.js"></script>'
+        f'{one}></tellers-tally>{one} layout="bug" palette="cvd" theme="{scheme}">'
+        f'</tellers-tally>{one} symbols="0" pause></tellers-tally>'
+    )
+    options: dict[str, Any] = {"color_scheme": scheme}
+    options["viewport"] = {"width": width, "height": height}
+    with newsroom(body) as address, browser.new_page(**options) as page:
+        page.goto(address)
+        expect(page.locator("[data-state=live] #pause")).to_have_count(
+            3, timeout=SHOWN_MS
+        )
+        assert violations(page, axe) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", [path for path, state in PAGES.items() if state])
+def test_who_asks_for_more_contrast_gets_the_highest_that_there_is_a_rule_for(
+    browser: Browser, stack: Stack, vote: Clerk, axe: str, path: str, scheme: str
+) -> None:
+    """7:1, which is level AAA: 1.4.6."""
+    for contrast in ("more", "no-preference"):
+        options: dict[str, Any] = {"color_scheme": scheme, "contrast": contrast}
+        with Visitor(browser, stack.gateway_url, **options) as visitor:
+            visitor.open(path, PAGES[path] or "")
+            found = violations(visitor.page, axe, "rule", ["color-contrast-enhanced"])
+            if contrast == "more":
+                assert found == []
+            lines = visitor.page.evaluate(
+                "[...document.querySelectorAll('.track')]"
+                ".map(bar => getComputedStyle(bar).outlineStyle === 'solid')"
+            )
+            assert set(lines) <= {contrast == "more"}
 
 
 def test_axe_finds_what_is_wrong(visitor: Visitor, vote: Clerk, axe: str) -> None:
@@ -103,4 +150,4 @@ def test_axe_finds_what_is_wrong(visitor: Visitor, vote: Clerk, axe: str) -> Non
         "document.getElementById('find').removeAttribute('aria-label')"
     )
     visitor.page.evaluate("document.getElementById('find').placeholder = ''")
-    assert any(found.startswith("label") for found in violations(visitor, axe))
+    assert any(found.startswith("label") for found in violations(visitor.page, axe))

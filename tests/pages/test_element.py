@@ -1,15 +1,13 @@
 """`<tellers-tally>` in somebody else's page, on another host."""
 
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from threading import Thread
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.stack import Clerk, Stack
+from tests.pages.newsroom import newsroom
 from tests.pages.visitor import SHOWN_MS
 
 COUNT = count(1)
@@ -27,36 +25,38 @@ def page(browser: Browser, stack: Stack, clerk: Clerk, name: str) -> Iterator[Pa
     clerk.open(name)
     clerk.vote(name, "FRA", "yes")
     clerk.open(f"{name}-2")
-
-    class Newsroom(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = f"""<!doctype html><html lang="fr"><title>News</title>
-              <script type="module" crossorigin
-                src="{stack.gateway_url}/elements/tellers-tally.v1.js"></script>
-              <tellers-tally id="a" vote="{name}">141-5-35</tellers-tally>
-              <tellers-tally id="b" vote="{name}" lang="ar" theme="dark">
-              </tellers-tally>
-              <tellers-tally id="c" vote="{name}-2" lang="en"></tellers-tally>
-              <tellers-tally id="d" vote="never">Nothing yet</tellers-tally>"""
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: Any) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Newsroom) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    body = f"""
+      <script type="module" crossorigin
+        src="{stack.gateway_url}/elements/tellers-tally.v1.js"></script>
+      <tellers-tally id="a" vote="{name}">141-5-35</tellers-tally>
+      <tellers-tally id="b" vote="{name}" lang="ar" theme="dark"></tellers-tally>
+      <tellers-tally id="c" vote="{name}-2" lang="en"></tellers-tally>
+      <tellers-tally id="d" vote="never">Nothing yet</tellers-tally>"""
+    with newsroom(body) as address:
         context = browser.new_context(viewport={"width": 800, "height": 1600})
         opened = context.new_page()
         errors: list[str] = []
         opened.on("pageerror", lambda error: errors.append(str(error)))
-        opened.goto(f"http://127.0.0.1:{server.server_address[1]}/")
+        opened.goto(address)
         yield opened
         context.close()
-        server.shutdown()
         assert not errors
+
+
+def give(page: Page, **attributes: str | None) -> None:
+    """Set attributes of the element `c`; None takes one away."""
+    for attribute, value in attributes.items():
+        page.evaluate(
+            "([name, value]) => { const c = document.getElementById('c');"
+            " value === null ? c.removeAttribute(name) : c.setAttribute(name, value) }",
+            [attribute, value],
+        )
+
+
+def style(found: Locator, name: str) -> str:
+    """What the browser makes of it."""
+    value: str = found.evaluate("(node, name) => getComputedStyle(node)[name]", name)
+    return value
 
 
 def test_it_is_live_in_the_languages_that_were_asked_for(
@@ -123,3 +123,124 @@ def test_it_lets_go_of_its_connection_with_the_last_element(
             f"one.setAttribute('vote', '{name}'); document.body.append(one)"
         )
     assert opened.value.url.startswith("ws://")
+
+
+@pytest.mark.parametrize(
+    ("language", "word"),
+    [("en", "Rehearsal"), ("ar", "تجربة"), ("zh", "演练")],
+)
+def test_a_rehearsal_is_marked(
+    page: Page, clerk: Clerk, name: str, language: str, word: str
+) -> None:
+    clerk.open(f"{name}-r", rehearsal=True)
+    mark = page.locator("#c .rehearsal")
+    expect(page.locator("#c [data-vote=yes] .number")).to_be_visible(timeout=SHOWN_MS)
+    expect(mark).to_be_hidden()
+    give(page, vote=f"{name}-r", lang=language)
+    expect(mark).to_be_visible(timeout=SHOWN_MS)
+    expect(mark).to_contain_text(word)
+    for layout in ("full", "bug"):
+        give(page, layout=layout)
+        expect(mark).to_be_visible()
+
+
+def test_the_reader_can_pause_it_and_is_told_what_was_missed(
+    page: Page, clerk: Clerk, name: str
+) -> None:
+    number = page.locator("#a [data-vote=yes] .number")
+    expect(number).to_have_text("1", timeout=SHOWN_MS)
+    a = page.locator("#a")
+    a.get_by_role("button", name="Suspendre les mises à jour").press("Enter")
+    expect(a).to_have_attribute("pause", "")
+    clerk.vote(name, "NOR", "yes")
+    clerk.vote(name, "FJI", "yes")
+    expect(a).to_contain_text("En pause ; 2 changements entre-temps", timeout=SHOWN_MS)
+    assert number.inner_text() == "1"
+    a.get_by_role("button", name="Reprendre les mises à jour").press("Enter")
+    expect(number).to_have_text("3")
+    expect(a).not_to_have_attribute("pause", "")
+    expect(a.locator("#missed")).to_be_hidden()
+
+
+def test_one_that_is_paused_from_the_beginning_shows_how_it_was_then(
+    page: Page, clerk: Clerk, name: str
+) -> None:
+    page.evaluate(
+        "name => document.body.insertAdjacentHTML('beforeend',"
+        " `<tellers-tally id=e vote=${name} lang=en pause></tellers-tally>`)",
+        name,
+    )
+    number = page.locator("#e [data-vote=yes] .number")
+    expect(number).to_have_text("1", timeout=SHOWN_MS)
+    clerk.vote(name, "NOR", "yes")
+    expect(page.locator("#e")).to_contain_text("Paused; 1 change", timeout=SHOWN_MS)
+    assert number.inner_text() == "1"
+
+
+def test_what_matters_is_read_aloud(page: Page, clerk: Clerk, name: str) -> None:
+    region = page.locator("#c").get_by_role("status")
+    expect(page.locator("#c [data-vote=yes] .number")).to_be_visible(timeout=SHOWN_MS)
+    assert region.inner_text() == ""
+    clerk.step(f"{name}-2", "lock")
+    expect(region).to_contain_text("0 in favour", timeout=SHOWN_MS)
+
+
+def test_how_it_looks_may_change_at_any_time(page: Page) -> None:
+    frame = page.locator("#c .frame")
+    yes = page.locator("#c dt [class=chip]").first
+    rule = page.locator("#c .rule")
+    expect(yes).to_be_visible(timeout=SHOWN_MS)
+    assert style(yes, "backgroundColor") == "rgb(0, 158, 115)"
+    give(page, palette="cvd")
+    expect(yes).to_have_css("background-color", "rgb(43, 143, 214)")
+    give(page, dir="rtl")
+    expect(frame).to_have_css("direction", "rtl")
+    give(page, dir=None)
+    expect(frame).to_have_css("direction", "ltr")
+    give(page, symbols="0")
+    expect(yes).to_be_hidden()
+    expect(page.locator("#c dt").first).to_have_text("Yes")
+    expect(rule).to_be_visible()
+    height = frame.evaluate("node => node.offsetHeight")
+    give(page, layout="bug")
+    expect(rule).to_be_hidden()
+    expect(page.locator("#c [data-vote=yes] .number")).to_be_visible()
+    assert frame.evaluate("node => node.offsetHeight") < 0.7 * height
+    give(page, layout="sideways", palette="pink", symbols="1")
+    expect(rule).to_be_visible()
+    expect(yes).to_have_css("background-color", "rgb(0, 158, 115)")
+
+
+def test_another_roll_call_may_be_named_at_any_time(
+    page: Page, clerk: Clerk, name: str
+) -> None:
+    number = page.locator("#c [data-vote=yes] .number")
+    expect(number).to_have_text("0", timeout=SHOWN_MS)
+    give(page, vote=name)
+    expect(number).to_have_text("1", timeout=SHOWN_MS)
+
+
+def test_it_follows_whatever_is_voted_on(page: Page, clerk: Clerk, name: str) -> None:
+    give(page, vote=None, chamber="sc", follow="current")
+    title = page.locator("#c h3")
+    for which in ("first", "second"):
+        clerk.open(f"{name}-{which}", chamber="sc")
+        expect(title).to_have_text(f"Title of {name}-{which}", timeout=SHOWN_MS)
+    aloud = page.locator("#c").get_by_role("status")
+    expect(aloud).to_have_text(f"Voting is open: Title of {name}-second.")
+    clerk.step(f"{name}-second", "annul", "sc")
+    expect(page.locator("#c .phase")).to_have_text("Annulled", timeout=SHOWN_MS)
+    expect(title).to_have_text(f"Title of {name}-second")
+    expect(page.locator("#c #pause")).to_be_visible()
+
+
+def test_one_connection_serves_who_changes_the_language(page: Page, name: str) -> None:
+    for which in ("#a", "#c"):
+        one = page.locator(which)
+        expect(one).to_have_attribute("data-state", "live", timeout=SHOWN_MS)
+    opened: list[str] = []
+    page.on("websocket", lambda socket: opened.append(socket.url))
+    for language, word in (("es", "A favor"), ("fr", "Pour"), ("en", "Yes")):
+        give(page, lang=language)
+        expect(page.locator("#c dt").first).to_contain_text(word)
+    assert opened == []

@@ -154,6 +154,58 @@ def test_a_reader_can_pause_it(browser: Browser, stack: Stack, vote: Clerk) -> N
         vote.http.delete(f"/v1/ga/roll-calls/{NAME}/votes/NOR")
 
 
+def test_its_address_says_how_it_looks(
+    browser: Browser, stack: Stack, vote: Clerk
+) -> None:
+    asked = "theme=dark&palette=cvd&dir=rtl&layout=bug"
+    with Visitor(browser, stack.gateway_url, (500, 700)) as visitor:
+        page = visitor.page
+        visitor.open(f"/embed/ga/{NAME}")
+        usual = page.locator("#embed").evaluate("main => main.offsetHeight")
+        visitor.open(f"/embed/ga/{NAME}?{asked}")
+        chip = page.locator("dt .chip").first
+        expect(chip).to_have_css("background-color", "rgb(43, 143, 214)")
+        expect(page.locator("#embed")).to_have_css("direction", "rtl")
+        expect(page.locator("#embed")).to_have_css(
+            "background-color", "rgb(16, 24, 32)"
+        )
+        expect(page.locator(".rule")).to_be_hidden()
+        assert page.locator("#embed").evaluate("m => m.offsetHeight") < 0.7 * usual
+        visitor.open(f"/embed/ga/{NAME}?symbols=0")
+        expect(chip).to_be_hidden()
+        expect(page.locator("dt").first).to_have_text("Yes")
+        visitor.open(f"/embed/ga/{NAME}?layout=huge&palette=&dir=up&symbols=yes")
+        assert page.locator("#embed").evaluate("m => m.offsetHeight") == usual
+
+
+@pytest.mark.parametrize("path", ["current", f"{NAME}?follow=current"])
+def test_it_follows_whatever_is_voted_on(
+    browser: Browser, stack: Stack, vote: Clerk, path: str
+) -> None:
+    following = "follow" in path
+    with Visitor(browser, stack.gateway_url, (500, 700)) as visitor:
+        visitor.page.goto(f"{stack.gateway_url}/embed/sc/{path}")
+        for which in ("first", "second"):
+            name = f"followed-{which}-{int(following)}"
+            vote.open(name, chamber="sc")
+            visitor.sees(f"Title of {name}", "h3")
+
+
+@pytest.mark.parametrize("rehearsal", [False, True])
+def test_a_rehearsal_has_the_word_in_its_title_too(
+    browser: Browser, stack: Stack, vote: Clerk, rehearsal: bool
+) -> None:
+    name = f"embedded-{rehearsal}".lower()
+    vote.open(name, rehearsal=rehearsal)
+    for path in (f"/embed/ga/{name}", f"/board/ga/{name}"):
+        with Visitor(browser, stack.gateway_url, expects_trouble=True) as visitor:
+            visitor.open(path)
+            visitor.sees(f"Title of {name}")
+            mark = visitor.page.locator("#rehearsal")
+            expect(mark).to_be_visible() if rehearsal else expect(mark).to_be_hidden()
+            assert visitor.page.title().startswith("REHEARSAL") is rehearsal
+
+
 @pytest.mark.parametrize("width", [320, 600, 1200])
 @pytest.mark.parametrize("language", ["en", "ar", "ru"])
 def test_nothing_is_wider_than_the_frame(
@@ -207,6 +259,17 @@ class TestOembed:
         assert {child.tag: child.text for child in root}["html"] == (
             self.ask(stack).json()["html"]
         )
+
+    @pytest.mark.parametrize("form", ["yaml", "JSON", ""])
+    def test_a_form_that_is_not_offered_is_501(
+        self, stack: Stack, vote: Clerk, form: str
+    ) -> None:
+        answer = self.ask(stack, format=form)
+        assert answer.status_code == 501
+        problem = answer.json()
+        assert problem["code"] == "not_implemented"
+        assert problem["detail"] == "format must be json or xml"
+        assert problem["errors"][0]["pointer"] == "/query/format"
 
     @pytest.mark.parametrize(
         "url",

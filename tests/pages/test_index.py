@@ -1,13 +1,14 @@
 """The first page in a browser, before the real system."""
 
+import json
 import re
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, WebSocketRoute, expect
 
 from tests.e2e.stack import Clerk, Stack
-from tests.pages.visitor import HALL, PHONE, Visitor
+from tests.pages.visitor import BACK_MS, HALL, PHONE, Visitor
 
 
 def test_what_is_on_moves_to_the_past_when_it_ends(
@@ -31,6 +32,86 @@ def test_what_is_on_moves_to_the_past_when_it_ends(
     # Who comes after the vote reads about it; while it is on they watch the board.
     expect(visitor.page).to_have_url(re.compile("/v/ga/morning$"))
     visitor.sees("Adopted 2-1-0", ".headline")
+
+
+def test_the_reader_can_pause_what_is_on(
+    browser: Browser, stack: Stack, clerk: Clerk
+) -> None:
+    clerk.replay("breath-before", [("FRA", "yes")])  # there is a past to search
+    clerk.open("breath", rule="simple")
+    with Visitor(browser, stack.gateway_url) as visitor:
+        visitor.open("/")
+        yes = visitor.page.locator("[data-key='ga/breath'] [data-vote=yes] .number")
+        expect(yes).to_have_text("0")
+        visitor.page.get_by_role("button", name="Pause updates").press("Enter")
+        clerk.vote("breath", "FRA", "yes")
+        visitor.sees("Paused; 1 change meanwhile", "#missed")
+        clerk.vote("breath", "FJI", "yes")
+        visitor.sees("Paused; 2 changes meanwhile", "#missed")
+        clerk.open("breathless")
+        expect(visitor.page.locator("#missed")).not_to_contain_text("2 changes")
+        assert yes.inner_text() == "0"
+        assert not visitor.page.get_by_text("Title of breathless").is_visible()
+        # What the reader asks for himself comes all the same, and only that.
+        visitor.page.locator("#find").fill("no such thing")
+        visitor.page.locator("#not-found").wait_for()
+        assert yes.inner_text() == "0"
+        visitor.page.get_by_role("button", name="Resume updates").press("Enter")
+        expect(yes).to_have_text("2")
+        visitor.sees("Title of breathless", "#now")
+        expect(visitor.page.locator("#missed")).to_be_hidden()
+
+
+def test_paused_it_stays_so_when_the_gateway_comes_back(
+    browser: Browser, stack: Stack, clerk: Clerk
+) -> None:
+    clerk.open("through", rule="simple")
+    with Visitor(browser, stack.gateway_url, expects_trouble=True) as visitor:
+        visitor.open("/")
+        yes = visitor.page.locator("[data-key='ga/through'] [data-vote=yes] .number")
+        visitor.page.get_by_role("button", name="Pause updates").click()
+        stack.gateway.stop()
+        visitor.sees_state("stale")
+        stack.gateway.start()
+        visitor.sees_state("live", BACK_MS)
+        clerk.vote("through", "FRA", "yes")
+        visitor.sees("Paused; 1 change meanwhile", "#missed")
+        assert yes.inner_text() == "0"
+        visitor.page.get_by_role("button", name="Resume updates").click()
+        expect(yes).to_have_text("1")
+
+
+def test_paused_it_does_not_begin_anew_with_a_restored_log(
+    browser: Browser, stack: Stack, clerk: Clerk
+) -> None:
+    clerk.open("anew", rule="simple")
+    with Visitor(browser, stack.gateway_url) as visitor:
+        page = visitor.page
+        page.add_init_script("Math.random = () => 0")  # it begins at once
+        sockets: list[WebSocketRoute] = []
+
+        def meet(socket: WebSocketRoute) -> None:
+            sockets.append(socket)
+            socket.connect_to_server()
+
+        page.route_web_socket(re.compile("/v1/ga/live"), meet)
+        listed: list[str] = []
+        page.on("request", lambda request: listed.append(request.url))
+        visitor.open("/")
+        yes = page.locator("[data-key='ga/anew'] [data-vote=yes] .number")
+        page.get_by_role("button", name="Pause updates").click()
+        clerk.vote("anew", "FRA", "yes")
+        visitor.sees("Paused; 1 change meanwhile", "#missed")
+        listed.clear()
+        other = {"op": "subscribed", "id": 1, "epoch": "other", "seq": 1}
+        sockets[-1].send(json.dumps({**other, "recovered": None}))
+        page.evaluate("new Promise((done) => setTimeout(done, 300))")
+        assert listed == []
+        assert yes.inner_text() == "0"
+        page.get_by_role("button", name="Resume updates").click()
+        expect(yes).to_have_text("1")
+        visitor.sees_state("live")
+        assert len(sockets) == 2
 
 
 @pytest.mark.parametrize("size", [HALL, PHONE])

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from tellers_gateway import pages, result_page
+from tellers_gateway import element, pages, result_page
 from tests.e2e.stack import Stack
 from tests.pages.visitor import Visitor
 
@@ -33,6 +33,8 @@ PARTS = {
     "/elements/tellers-height.v1.js",
     "/elements/tellers-overlay.v1.js",
     "/elements/tellers-tally.v1.js",
+    "/elements/tellers-tally.v1.json",
+    "/elements/tellers-tally.v1.{digest}.js",
 }
 # Each violation, as the browser reports it to the page itself.
 WATCH = """
@@ -70,7 +72,8 @@ def test_every_page_has_its_headers(stack: Stack, path: str) -> None:
 
 
 def test_every_page_is_in_the_list() -> None:
-    routes = (*pages.router.routes, *result_page.router.routes)
+    routers = (element.router, pages.router, result_page.router)
+    routes = [route for router in routers for route in router.routes]
     tested = {"/".join(path.split("/")[:2]) for path in PAGES}
     for route in routes:
         path = getattr(route, "path")  # noqa: B009 - mypy: not of all

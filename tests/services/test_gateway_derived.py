@@ -34,9 +34,10 @@ from tellers_gateway.detail import detail
 from tellers_gateway.flat import COLUMNS, flat_row, vote_rows
 from tellers_gateway.groups import bounds, cohesion, groups
 from tellers_gateway.moments import Moment, moments
+from tellers_gateway.oembed import in_words
 from tellers_gateway.research import voeten_rows
 from tellers_gateway.tabular import Sheet, safe, to_csv, to_xlsx, to_xml
-from tellers_gateway.words import LANGUAGES, Words
+from tellers_gateway.words import LANGUAGES, Language, Words
 from tests.scenario import SIX, recorded, recorded_roll_call, scheduled
 from tests.services.tallying import ASSEMBLY
 
@@ -322,6 +323,32 @@ class TestMoments:
             (last, "retracted"),
             (last, "clinched"),
         ]
+
+    @pytest.mark.parametrize(
+        ("language", "words"),
+        [
+            ("en", "none against"),
+            ("fr", "aucune voix contre"),
+            ("es", "ningún voto en contra"),
+            ("ru", "голосов против нет"),
+            ("ar", "لا أصوات معارضة"),
+            ("zh", "无反对票"),
+        ],
+    )
+    def test_a_result_that_nobody_opposed_says_so_in_words(
+        self, language: Language, words: str
+    ) -> None:
+        spoken = Words(language)
+        with_one = closed(scheduled(), RollCallOpened(), VoteRecorded("FRA", NO))
+        without = closed(scheduled(), RollCallOpened(), VoteRecorded("FRA", YES))
+        for history, opposed in ((with_one, True), (without, False)):
+            said = moments(history, spoken)[-1].headline
+            assert (words in said) is not opposed
+            assert (words in in_words(told(history), spoken)) is not opposed
+        # While the vote is on it is a figure like the others.
+        running = logged((scheduled(), RollCallOpened()))
+        if language != "ar":  # which has no other way to say 0
+            assert words not in in_words(told(running), spoken)
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_the_same_moments_in_every_language(self, language: Any) -> None:

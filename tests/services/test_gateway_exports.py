@@ -185,6 +185,7 @@ def test_members_are_flat_rows_whose_columns_never_change(http: httpx.Client) ->
         "symbol_char",
         "changed",
         "recorded_at",
+        "mode",
     ]
     assert [int(row["rank"]) for row in rows] == list(range(1, 194))
     found = {row["code"]: row for row in rows}

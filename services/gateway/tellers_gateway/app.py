@@ -13,6 +13,7 @@ from tellers_gateway import (
     certificates,
     checkpoints,
     derived,
+    element,
     graphics,
     oembed,
     pages,
@@ -96,6 +97,7 @@ def create_app(settings: GatewaySettings, hubs: Hubs, proofs: ProofReader) -> Fa
         result_page.router,
         sse.router,
         pages.router,
+        element.router,
         webhooks_admin.router,
     ):
         app.include_router(router)

@@ -15,7 +15,7 @@ from tellers_core.errors import CorruptHistory
 from tellers_core.reveal import public_history, shown_of
 from tellers_core.tally import SETTLED, Tally, tallies
 from tellers_gateway.detail import Detail, detail, without_names
-from tellers_gateway.flat import flat_row, member_rows, vote_rows
+from tellers_gateway.flat import flat_row, member_rows, mode_of, vote_rows
 from tellers_gateway.hub import Hub
 from tellers_gateway.moments import Moment, moments
 from tellers_gateway.reads import AsOf, answer, etag_of, find_as_of
@@ -80,8 +80,7 @@ class Asked:
     @property
     def members(self) -> list[dict[str, Cell]]:
         """One row a member, for a list on air."""
-        withheld = self.tally.withheld is not None
-        return member_rows(self.full, self.words, withheld=withheld)
+        return member_rows(self.tally, self.full, self.words)
 
     @property
     def row(self) -> dict[str, Cell]:
@@ -101,6 +100,7 @@ class Asked:
             "roll_call": tally.roll_call,
             "epoch": tally.epoch,
             "seq": tally.seq,
+            "mode": mode_of(tally),
         }
         if tally.withheld is not None:
             head["withheld"] = tally.withheld

@@ -1,9 +1,10 @@
 """Our modules as one file that is copied elsewhere: a page from disk, a client.
 
 No build step and no tool of somebody else's: our modules are of one plain kind (named
-imports at the top, JSON as data, exports where a thing is declared), so joining them is
-a matter of order. What comes out needs no import map, no JSON module and no second
-request: any Chromium since 103 runs it (OBS 28, CasparCG 2.4), as does node 18.
+imports at the top, JSON as data, styles as sheets, exports where a thing is declared),
+so joining them is a matter of order. What comes out needs no import map, no JSON or CSS
+module and no second request: any Chromium since 103 runs it (OBS 28, CasparCG 2.4), as
+does node 18.
 """
 
 import json
@@ -113,6 +114,10 @@ def _parts(web: Path, entry: str) -> list[str]:
 def _value(path: str, source: str) -> str:
     if path.endswith(".json"):
         return source.strip()
+    if path.endswith(".css"):
+        text = json.dumps(source, ensure_ascii=False)
+        made = f"const sheet = new CSSStyleSheet();\nsheet.replaceSync({text});"
+        return f"(() => {{\n{made}\nreturn sheet;\n}})()"
     names = ", ".join(match["name"] for match in _export.finditer(source))
     body = _export.sub("", _imported(path, source))
     return f"(() => {{\n{body}\nreturn {{ {names} }};\n}})()"

@@ -12,7 +12,7 @@ from tellers_gateway import live_blog
 from tellers_gateway.asked import AskedDep, history_of
 from tellers_gateway.compare import compare
 from tellers_gateway.detail import detail
-from tellers_gateway.flat import COLUMNS, MEMBER_COLUMNS, VOTE_COLUMNS
+from tellers_gateway.flat import COLUMNS, MEMBER_COLUMNS, VOTE_COLUMNS, mode_of
 from tellers_gateway.groups import groups
 from tellers_gateway.reads import find, of_type
 from tellers_gateway.research import (
@@ -119,7 +119,7 @@ async def votes_csv(
 )
 async def changes_csv(asked: AskedDep) -> Response:
     """A row an event, oldest first: who went from which answer to which."""
-    rows = change_rows(asked.history, asked.words)
+    rows = change_rows(asked.tally, asked.history, asked.words)
     return asked.answer(to_csv(CHANGE_COLUMNS, rows), CSV, "-changes-csv")
 
 
@@ -159,7 +159,11 @@ async def votes_xlsx(asked: AskedDep) -> Response:
         for name, columns, rows in (
             ("totals", COLUMNS, _values([asked.row])),
             ("votes", VOTE_COLUMNS, _values(asked.rows)),
-            ("changes", CHANGE_COLUMNS, change_rows(asked.history, asked.words)),
+            (
+                "changes",
+                CHANGE_COLUMNS,
+                change_rows(asked.tally, asked.history, asked.words),
+            ),
             ("about", ABOUT_COLUMNS, about),
         )
     ]
@@ -195,6 +199,7 @@ async def compared(request: Request, asked: AskedDep, other: str) -> Response:
     comparison = compare(asked.full, detail(history, language), language)
     body = asked.about(
         other=other,
+        other_mode=mode_of(other_tally),
         seq=max(asked.tally.seq, other_tally.seq),
         **msgspec.structs.asdict(comparison),
     )

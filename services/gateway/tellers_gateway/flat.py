@@ -4,6 +4,8 @@ The columns are a promise: their names and order never change, new ones come at 
 end. What is not known is left out (JSON, XML) or empty (CSV), never 0.
 """
 
+from typing import Literal
+
 from tellers_core.events import Counts
 from tellers_core.roll_call import Phase
 from tellers_core.tally import ENDED, Tally
@@ -69,9 +71,15 @@ MEMBER_COLUMNS = (
     "symbol_char",
     "changed",
     "recorded_at",
+    "mode",
 )
 SYMBOLS = {"yes": "✓", "no": "✕", "abstain": "○"}
 NOT_RECORDED, NOT_ENTITLED, WITHHELD = "not_recorded", "not_entitled", "withheld"
+
+
+def mode_of(tally: Tally) -> Literal["live", "rehearsal"]:
+    """What every set of data says of itself, so that no test reaches air."""
+    return "rehearsal" if tally.rehearsal else "live"
 
 
 def flat_row(tally: Tally, full: Detail, words: Words) -> dict[str, Cell]:
@@ -90,7 +98,7 @@ def flat_row(tally: Tally, full: Detail, words: Words) -> dict[str, Cell]:
         "method": "recorded",
         "state": "cancelled" if annulled else str(phase),
         "state_label": words.say(f"phase.{phase}"),
-        "mode": "rehearsal" if tally.rehearsal else "live",
+        "mode": mode_of(tally),
         **known,
         "yes_label": words.say("yes"),
         "no_label": words.say("no"),
@@ -152,22 +160,20 @@ def vote_rows(tally: Tally, full: Detail, words: Words) -> list[dict[str, Cell]]
             "changed": int(answer.changed) if answer else 0,
             "seq": answer.seq if answer else None,
             "recorded_at": full.voted_at.get(member.delegation),
-            "mode": "rehearsal" if tally.rehearsal else "live",
+            "mode": mode_of(tally),
         }
         rows.append({column: values[column] for column in VOTE_COLUMNS})
     return rows
 
 
-def member_rows(
-    full: Detail, words: Words, *, withheld: bool = False
-) -> list[dict[str, Cell]]:
+def member_rows(tally: Tally, full: Detail, words: Words) -> list[dict[str, Cell]]:
     """One row a member, in the chamber's order, for a list on air."""
     answers = {line.delegation: line for line in full.votes}
     rows = []
     for rank, member in enumerate(full.members, 1):
         answer = answers.get(member.delegation)
         vote = str(answer.vote) if answer else None
-        unknown = WITHHELD if withheld else "none"
+        unknown = "none" if tally.withheld is None else WITHHELD
         silent = unknown if member.entitled else "barred"
         values: dict[str, Cell] = {
             "rank": rank,
@@ -178,6 +184,7 @@ def member_rows(
             "symbol_char": SYMBOLS.get(vote or "", "–"),  # noqa: RUF001 - a dash it is
             "changed": int(answer.changed) if answer else 0,
             "recorded_at": full.voted_at.get(member.delegation),
+            "mode": mode_of(tally),
         }
         rows.append({column: values[column] for column in MEMBER_COLUMNS})
     return rows

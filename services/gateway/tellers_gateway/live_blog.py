@@ -1,5 +1,6 @@
 """The moments of a roll call in the forms that newsrooms take: an Atom feed, and a
-schema.org LiveBlogPosting whose items go into a live blog as they are. Pure."""
+schema.org LiveBlogPosting whose items go into a live blog as they are: each says of
+itself when it is of a rehearsal. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from tellers_core.events import Counts
 from tellers_core.tally import ENDED, Tally
 from tellers_gateway.moments import Moment
 from tellers_gateway.tabular import attribute, in_xml
-from tellers_gateway.words import Words
+from tellers_gateway.words import Words, marked
 
 
 def figures(counts: Counts, words: Words) -> str:
@@ -24,13 +25,13 @@ def figures(counts: Counts, words: Words) -> str:
 
 def atom(address: str, tally: Tally, told: Sequence[Moment], words: Words) -> bytes:
     """The feed, newest first; `address` is its own."""
-    title = _text(words.say("moment.feed", title=tally.title))
+    title = _text(_title(tally, words))
     entries = "".join(
         f"<entry><id>{_text(f'tag:tellers,2026:{moment.id}')}</id>"
-        f"<title>{_text(moment.headline)}</title>"
+        f"<title>{_text(marked(moment.headline, tally, words))}</title>"
         f"<updated>{moment.at}</updated>"
         f"<category term={attribute(moment.kind)}/>"
-        f'<content type="text">{_text(_body(moment, words))}</content></entry>'
+        f'<content type="text">{_text(_body(moment, tally, words))}</content></entry>'
         for moment in reversed(told)
     )
     return (
@@ -58,10 +59,10 @@ def posting(
         "@type": "LiveBlogPosting",
         "@id": page,
         "url": page,
-        "headline": words.say("moment.feed", title=tally.title),
+        "headline": _title(tally, words),
         "inLanguage": words.language,
         "dateModified": tally.at,
-        "liveBlogUpdate": [_update(moment, words, page) for moment in told],
+        "liveBlogUpdate": [_update(moment, tally, words, page) for moment in told],
     }
     if begun:
         found |= {"datePublished": begun, "coverageStartTime": begun}
@@ -70,22 +71,27 @@ def posting(
     return found
 
 
-def _update(moment: Moment, words: Words, page: str) -> dict[str, Any]:
+def _update(moment: Moment, tally: Tally, words: Words, page: str) -> dict[str, Any]:
     address = f"{page.partition('?')[0]}?seq={moment.seq}"
     return {
         "@type": "BlogPosting",
         "@id": f"{page.partition('?')[0]}#{moment.id}",
-        "headline": moment.headline,
+        "headline": marked(moment.headline, tally, words),
         "datePublished": moment.at,
-        "articleBody": _body(moment, words),
+        "articleBody": _body(moment, tally, words),
         "url": address,
         "inLanguage": words.language,
     }
 
 
-def _body(moment: Moment, words: Words) -> str:
+def _title(tally: Tally, words: Words) -> str:
+    return marked(words.say("moment.feed", title=tally.title), tally, words)
+
+
+def _body(moment: Moment, tally: Tally, words: Words) -> str:
     """The headline and, where it does not tell them itself, the figures then."""
+    headline = marked(moment.headline, tally, words)
     if moment.kind in ("closed", "opened"):
-        return moment.headline
-    told = words.say("two_parts", a=moment.headline, b=figures(moment.counts, words))
+        return headline
+    told = words.say("two_parts", a=headline, b=figures(moment.counts, words))
     return told.replace("..", ".")

@@ -34,7 +34,7 @@ from tellers_core.tally import (
     verdict,
 )
 from tellers_gateway.detail import TODAY, name_of
-from tellers_gateway.words import Words, rule_words
+from tellers_gateway.words import Words, against, rule_words
 
 # Names of those against and abstaining are written out while they are so few.
 NAMED = 10
@@ -178,8 +178,10 @@ def result_sentence(state: RollCall, words: Words) -> str:
     """
     figures = [
         words.say("in_favour", n=state.yes),
-        _with_names(words, "against", state.no, state, Vote.NO),
-        _with_names(words, "abstentions", state.abstain, state, Vote.ABSTAIN),
+        _with_names(words, against(words, state.no), state, Vote.NO),
+        _with_names(
+            words, words.say("abstentions", n=state.abstain), state, Vote.ABSTAIN
+        ),
         words.say("not_voting_count", n=state.counts.not_voting),
     ]
     return words.say(
@@ -189,12 +191,8 @@ def result_sentence(state: RollCall, words: Words) -> str:
     )
 
 
-def _with_names(
-    words: Words, key: str, number: int, state: RollCall, vote: Vote
-) -> str:
-    figure = words.say(key, n=number)
-    if not 0 < number <= NAMED:
-        return figure
+def _with_names(words: Words, figure: str, state: RollCall, vote: Vote) -> str:
+    """The figure, and who they are while they are few."""
     past = state.roll.imported
     day = past.voted_on if past else TODAY
     names = [
@@ -202,5 +200,7 @@ def _with_names(
         for code in state.roll.members
         if state.votes.get(code) is vote
     ]
+    if not 0 < len(names) <= NAMED:
+        return figure
     joined = words.say("list.comma").join(names)
     return words.say("moment.named", figure=figure, names=joined)

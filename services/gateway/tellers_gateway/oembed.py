@@ -6,7 +6,7 @@ so that is what it is given.
 
 import re
 from html import escape
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import parse_qs, quote, urlsplit
 from xml.sax.saxutils import escape as escape_xml
 
@@ -19,7 +19,7 @@ from tellers_gateway.reads import CACHE, find
 from tellers_gateway.share_card import HEIGHT as CARD_HEIGHT
 from tellers_gateway.share_card import WIDTH as CARD_WIDTH
 from tellers_gateway.state import hub_of
-from tellers_gateway.words import LANGUAGES, Language, Words, is_blank
+from tellers_gateway.words import LANGUAGES, Language, Words, against, is_blank, marked
 from tellers_runtime.problems import HttpProblem
 
 router = APIRouter(tags=["embeds"])
@@ -30,21 +30,34 @@ _page = re.compile(
     r"(?P<id>[a-z0-9][a-z0-9.-]{0,63})/?"
 ).fullmatch
 _json = msgspec.json.Encoder().encode
+FORMATS = ("json", "xml")
+# Any text comes in: the standard wants 501 for a form that is not offered, not 422.
+Format = Annotated[str, Query(json_schema_extra={"enum": list(FORMATS)})]
 Pixels = Annotated[int | None, Query(ge=1, le=10_000)]
 
 
-@router.get("/oembed", summary="How to embed one of our pages (oEmbed 1.0)")
+@router.get(
+    "/oembed",
+    summary="How to embed one of our pages (oEmbed 1.0)",
+    responses={501: {"description": "`not_implemented`: no such `format`."}},
+)
 async def oembed(
     request: Request,
     url: Annotated[str, Query(max_length=2000, description="Address of the page.")],
     maxwidth: Pixels = None,
     maxheight: Pixels = None,
-    format: Literal["json", "xml"] = "json",  # noqa: A002  (the standard's own name)
+    format: Format = "json",  # noqa: A002  (the standard's own name)
     lang: Annotated[
         Language | None, Query(description="Else that of the page's address.")
     ] = None,
 ) -> Response:
     """`rich`: a quotation of the figures, and a frame that is live."""
+    if format not in FORMATS:
+        raise HttpProblem(
+            "not_implemented",
+            f"format must be {' or '.join(FORMATS)}",
+            errors=[{"pointer": "/query/format", "detail": f"no such form: {format}"}],
+        )
     chamber, roll_call, spoken = _target(request, url)
     _, tally = await find(request, hub_of(request, chamber, None), roll_call)
     width = min(WIDTH, maxwidth or WIDTH)
@@ -80,7 +93,7 @@ def _rich(
 ) -> dict[str, Any]:
     place = f"{tally.chamber}/{quote(tally.roll_call)}"
     page, frame = f"{base}v/{place}", f"{base}embed/{place}?lang={words.language}"
-    title = words.say("embed_title", title=tally.title)
+    title = marked(words.say("embed_title", title=tally.title), tally, words)
     thumbnail = cards.scaled(width, height)
     return {
         "type": "rich",
@@ -105,10 +118,14 @@ def _rich(
 
 def in_words(tally: Tally, words: Words) -> str:
     """The figures as one sentence, for who cannot show the frame."""
+    return marked(_in_words(tally, words), tally, words)
+
+
+def _in_words(tally: Tally, words: Words) -> str:
     counts, ended = tally.counts, tally.phase in ("closed", "annulled")
     figures = [
         words.say("in_favour", n=counts.yes),
-        words.say("against", n=counts.no),
+        against(words, counts.no) if ended else words.say("against", n=counts.no),
         words.say("abstentions", n=counts.abstain),
     ]
     key = f"status.{tally.verdict.status}" if ended else f"phase.{tally.phase}"

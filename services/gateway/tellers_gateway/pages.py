@@ -70,12 +70,6 @@ async def embed(chamber: str, roll_call: str) -> Response:
     return _page("embed.html", FRAMED)
 
 
-@router.get("/elements/tellers-tally.v1.js")
-async def element() -> Response:
-    """The custom element `<tellers-tally>`. Its address is a promise; v1 only mends."""
-    return _page("element/tellers-tally.v1.js")
-
-
 @router.get("/elements/tellers-client.v1.js")
 @router.get("/elements/tellers-client.v1.mjs")
 async def client() -> Response:

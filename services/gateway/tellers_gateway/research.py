@@ -20,6 +20,7 @@ from tellers_core.events import (
 from tellers_core.roll_call import Phase
 from tellers_core.tally import ENDED, Tally
 from tellers_gateway.detail import Detail, name_of
+from tellers_gateway.flat import mode_of
 from tellers_gateway.tabular import Cell, Row
 from tellers_gateway.words import Words, rule_words
 
@@ -32,11 +33,12 @@ CHANGE_COLUMNS = (
     "from",
     "to",
     "note",
+    "mode",
 )
-CHART_COLUMNS = ("label", "votes", "color")
+CHART_COLUMNS = ("label", "votes", "color", "mode")
 COLOURS = ("#009e73", "#d55e00", "#f0e442", "#84919c")
 # Columns and codes of the roll-call votes that E. Voeten publishes and the R package
-# unvotes reads. Ours are `rcid` as text, and members by ISO code.
+# unvotes reads; `mode` is ours, as are `rcid` as text, and members by ISO code.
 VOETEN_COLUMNS = (
     "rcid",
     "country_code",
@@ -45,6 +47,7 @@ VOETEN_COLUMNS = (
     "unres",
     "date",
     "session",
+    "mode",
 )
 VOETEN = {Vote.YES: 1, Vote.ABSTAIN: 2, Vote.NO: 3}
 ABSENT = 8
@@ -62,7 +65,7 @@ class Source:
     licence: str
 
 
-def change_rows(history: Iterable[Recorded], words: Words) -> list[Row]:
+def change_rows(tally: Tally, history: Iterable[Recorded], words: Words) -> list[Row]:
     """A row an event of the roll call, oldest first."""
     return [
         (
@@ -70,13 +73,14 @@ def change_rows(history: Iterable[Recorded], words: Words) -> list[Row]:
             recorded.time,
             WIRE_NAMES[type(recorded.event)][0],
             *_change(recorded, words),
+            mode_of(tally),
         )
         for recorded in history
     ]
 
 
 def _change(recorded: Recorded, words: Words) -> tuple[Cell, ...]:
-    """The cells after `event`."""
+    """The cells from `member_code` to `note`."""
 
     def of(code: str, was: Vote | None, now: Vote | None) -> tuple[Cell, ...]:
         votes = (str(vote) if vote else None for vote in (was, now))
@@ -109,7 +113,7 @@ def chart_rows(tally: Tally, words: Words) -> list[Row]:
     numbers = (counts.yes, counts.no, counts.abstain, counts.not_voting)
     begun = tally.phase is not Phase.SCHEDULED
     return [
-        (words.say(label), number if begun else None, colour)
+        (words.say(label), number if begun else None, colour, mode_of(tally))
         for label, number, colour in zip(labels, numbers, COLOURS, strict=True)
     ]
 
@@ -130,6 +134,7 @@ def voeten_rows(tally: Tally, full: Detail) -> list[Row]:
             tally.symbol,
             tally.day,
             session,
+            mode_of(tally),
         )
         for member in full.members
     ]

@@ -23,7 +23,7 @@ from tellers_gateway.resume import MAX_SEQ
 from tellers_gateway.settings import GatewaySettings
 from tellers_gateway.share_card import HEIGHT, WIDTH
 from tellers_gateway.state import hub_of
-from tellers_gateway.words import LANGUAGES, Language, Words
+from tellers_gateway.words import LANGUAGES, Language, Words, marked
 from tellers_runtime.problems import HttpProblem
 
 router = APIRouter(include_in_schema=False)
@@ -118,8 +118,9 @@ def _tags(base: str, tally: Tally, words: Words, seq: int | None) -> list[str]:
     said, card = in_words(tally, words), cards.address_of(base, tally, words.language)
     own = words.language if words.language != LANGUAGES[0] else None
     canonical = _address(page, lang=own, seq=seq)
+    title = marked(tally.title, tally, words)
     properties = {
-        "og:title": tally.title,
+        "og:title": title,
         "og:description": said,
         "og:url": canonical,
         "og:type": "website",
@@ -134,7 +135,7 @@ def _tags(base: str, tally: Tally, words: Words, seq: int | None) -> list[str]:
     others = (LOCALES[code] for code in LANGUAGES if code != words.language)
     twitter = {
         "twitter:card": "summary_large_image",
-        "twitter:title": tally.title,
+        "twitter:title": title,
         "twitter:description": said,
         "twitter:image": card,
         "twitter:image:alt": said,
@@ -142,7 +143,7 @@ def _tags(base: str, tally: Tally, words: Words, seq: int | None) -> list[str]:
     feed = _address(f"{_reads(base, tally)}/moments.atom", lang=words.language)
     versions = [(TAGS.get(code, code), code) for code in LANGUAGES]
     return [
-        f"<title>{escape(tally.title)} · Tellers</title>",
+        f"<title>{escape(title)} · Tellers</title>",
         f'<meta name="description" content="{escape(said)}">',
         *(['<meta name="robots" content="noindex">'] if tally.rehearsal else []),
         f'<link rel="canonical" href="{escape(canonical)}">',
@@ -164,7 +165,7 @@ def _tags(base: str, tally: Tally, words: Words, seq: int | None) -> list[str]:
             for name, value in twitter.items()
         ),
         *(
-            f'<link rel="alternate" type="{kind}" title="{escape(tally.title)}" '
+            f'<link rel="alternate" type="{kind}" title="{escape(title)}" '
             f'href="{escape(_oembed(base, canonical, name))}">'
             for name, kind in (
                 ("json", "application/json+oembed"),
@@ -193,7 +194,7 @@ def _structured(base: str, tally: Tally, words: Words, licence: str) -> str:
     dataset: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "Dataset",
-        "name": tally.title,
+        "name": marked(tally.title, tally, words),
         "description": in_words(tally, words),
         "url": f"{base}v/{tally.chamber}/{quote(tally.roll_call)}",
         "identifier": f"{tally.chamber}/{tally.roll_call}",

@@ -18,7 +18,14 @@ from tellers_core.roll_call import Phase
 from tellers_core.tally import ENDED, SETTLED, Tally
 from tellers_gateway.lettering import Letters, Weight
 from tellers_gateway.tabular import in_xml
-from tellers_gateway.words import Words, headline, is_blank, rule_words
+from tellers_gateway.words import (
+    Words,
+    headline,
+    is_blank,
+    marked,
+    rehearsal_mark,
+    rule_words,
+)
 
 WIDTH, HEIGHT, EDGE = 1200, 630, 60
 ROOM = WIDTH - 2 * EDGE
@@ -114,7 +121,7 @@ def draw(tally: Tally, words: Words) -> str:
     if tally.phase is not Phase.SCHEDULED and not is_blank(tally):
         _bar(drawing, tally)
         _numbers(drawing, tally, words)
-    said = in_xml(f"{tally.title}. {_state(tally, words)}")
+    said = in_xml(marked(f"{tally.title}. {_state(tally, words)}", tally, words))
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" role="img" '
         f'xml:lang="{words.language}" width="{WIDTH}" height="{HEIGHT}" '
@@ -132,9 +139,8 @@ def _band(drawing: _Drawing, words: Words) -> int:
         '<rect width="24" height="48" fill="#dbe4ea"/></pattern>'
         f'<rect y="{BAND_AT}" width="{WIDTH}" height="{BAND_HIGH}" fill="url(#band)"/>'
     )
-    said = f"{words.say('rehearsal').upper()} \u00b7 {words.say('not_real')}"
     at = BAND_AT + BAND_HIGH - 19
-    drawing.text(said, EDGE, at, SMALL + 2, "Bold", GROUND)
+    drawing.text(rehearsal_mark(words), EDGE, at, SMALL + 2, "Bold", GROUND)
     return BAND_HIGH - 8
 
 

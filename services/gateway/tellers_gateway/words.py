@@ -57,6 +57,11 @@ class Words:
         return f"{_FIRST_STRONG}{text}{_POP}" if self.right_to_left else text
 
 
+def against(words: Words, number: int) -> str:
+    """The votes against in a result: `none against` rather than 0, as one says it."""
+    return words.say("against", n=number) if number else words.say("against.none")
+
+
 def rule_words(words: Words, rule: Rule) -> str:
     """The required majority in words: a named rule, or a fraction of a base."""
     if isinstance(rule, str):
@@ -73,6 +78,17 @@ def is_blank(tally: Tally) -> bool:
     """Whether nothing of it is told before it is closed: its figures are there and are
     none, and a 0 would be a vote that nobody cast. As web/verdict.js has it."""
     return tally.withheld is Reveal.NOTHING_UNTIL_CLOSE
+
+
+def rehearsal_mark(words: Words) -> str:
+    """What stands before every text of a rehearsal."""
+    return f"{words.say('rehearsal').upper()} \u00b7 {words.say('not_real')}"
+
+
+def marked(text: str, tally: Tally, words: Words) -> str:
+    """A text as it may leave us: that of a rehearsal says first that it is one, since
+    what carries it on (a feed reader, a search engine) may show nothing else of us."""
+    return f"{rehearsal_mark(words)} \u00b7 {text}" if tally.rehearsal else text
 
 
 def headline(tally: Tally, words: Words) -> str:

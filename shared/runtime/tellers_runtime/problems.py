@@ -45,6 +45,7 @@ STATUS: Mapping[str, int] = {
     "too_large": 413,
     "unsupported_media_type": 415,
     "internal_error": 500,
+    "not_implemented": 501,
 }
 
 METHOD_NOT_ALLOWED = 405

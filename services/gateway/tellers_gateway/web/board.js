@@ -7,11 +7,13 @@ import { byId, element, getJson, Refused, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Hall } from "./hall.js";
 import { offerLanguages, speak } from "./language.js";
+import { THEMES } from "./looks.js";
 import { originInWords } from "./origin.js";
 import { Picture } from "./picture.js";
 import { chip } from "./symbols.js";
 import {
-  ENDED, figure, heldInWords, isBlank, retractionInWords, silentLabel, verdictInWords,
+  ENDED, figure, heldInWords, isBlank, marked, retractionInWords, silentLabel,
+  verdictInWords,
 } from "./verdict.js";
 
 const RETRY_MS = 4_000;
@@ -19,7 +21,6 @@ const SPREAD_MS = 2_000;
 const COUNTS = [["yes", "yes"], ["no", "no"], ["abstain", "abstain"], ["none", "not_voting"]];
 // Where the whole hall is seen at once the rail must fit beside it, whatever it says.
 const SHRINKS = [1, 0.94, 0.88, 0.82, 0.76, 0.7, 0.64, 0.58];
-const THEMES = new Set(["dark", "light"]);
 
 const root = document.documentElement;
 const [, , chamber, rollCall] = location.pathname.split("/").map(decodeURIComponent);
@@ -126,7 +127,7 @@ function linkPages() {
 /** What does not change while the page is open. */
 function paintStill() {
   const { title, symbol, rehearsal } = picture.tally;
-  document.title = `${title} · Tellers`;
+  document.title = marked(`${title} · Tellers`, picture.tally, language);
   const key = `chamber.${chamber}`;
   say(byId("chamber"), language.has(key) ? language.say(key) : chamber);
   say(byId("symbol"), symbol);

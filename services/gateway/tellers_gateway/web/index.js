@@ -5,6 +5,7 @@ import { byId, getJson, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { offerLanguages, speak } from "./language.js";
 import { Listing } from "./listing.js";
+import { Pause } from "./pause.js";
 import { verdictInWords } from "./verdict.js";
 
 const CHAMBERS = ["ga", "sc"];
@@ -18,6 +19,10 @@ const listing = new Listing();
 const cards = new Map();
 const cursors = new Map();
 const states = new Map(CHAMBERS.map((chamber) => [chamber, { name: "connecting" }]));
+const later = new Map(); // what came while the reader had stopped it, by what it is of
+const pause = new Pause({
+  button: byId("pause"), words: byId("missed"), language, changed: catchUp,
+});
 let painting = 0;
 let found = null; // what was searched for: {text, listing, cursors}; null: nothing
 let asking = new AbortController();
@@ -31,6 +36,10 @@ function address(chamber, cursor, text = "") {
 
 /** Fetch a chamber's newest roll calls, then follow all of them. */
 async function begin(chamber) {
+  if (pause.on) {
+    later.set(chamber, () => begin(chamber));
+    return;
+  }
   let page;
   try {
     page = await getJson(address(chamber));
@@ -102,10 +111,23 @@ async function look(chamber, into, signal) {
 function take(tally) {
   // Nobody is voting on what comes in from the past: it is there at the next visit.
   if (tally.imported) return;
-  const before = listing.get(`${tally.chamber}/${tally.roll_call}`);
+  const key = `${tally.chamber}/${tally.roll_call}`;
+  const before = listing.get(key);
+  if (pause.on) {
+    if (before === undefined || tally.seq > before.seq) pause.miss();
+    later.set(key, () => take(tally));
+    return;
+  }
   if (listing.take(tally) === null) return;
   announce(before, tally);
   repaint();
+}
+
+/** Go on where it is now. */
+function catchUp() {
+  if (pause.on) return;
+  for (const act of later.values()) act();
+  later.clear();
 }
 
 function repaint() {

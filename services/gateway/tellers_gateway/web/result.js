@@ -9,6 +9,7 @@ import { byId, element, getJson, Refused, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { offerLanguages, speak } from "./language.js";
 import { originInWords } from "./origin.js";
+import { Pause } from "./pause.js";
 import { Comparison } from "./result/comparison.js";
 import { paintGroups } from "./result/groups.js";
 import { Votes } from "./result/votes.js";
@@ -38,8 +39,14 @@ let newest = null; // the tally now; with a delay, the last one that was due
 let points = []; // the vote through time
 let then = given.get("seq"); // null: live
 let listing = 0;
-let paused = false;
-let missed = 0;
+const pause = new Pause({
+  button: byId("pause"), words: byId("missed"), language,
+  changed: (on) => {
+    if (on) return;
+    paintCard(newest);
+    refresh().catch(() => {});
+  },
+});
 
 const read = (path, query = {}) =>
   getJson(`${here}${path}?${new URLSearchParams({ lang: language.code, ...query })}`);
@@ -82,16 +89,15 @@ function hear(tally) {
   delay.pass(tally.at, () => take(tally));
   listing ||= setTimeout(() => {
     listing = 0;
-    if (!paused) refresh().catch(() => {}); // the next tally asks again
+    if (!pause.on) refresh().catch(() => {}); // the next tally asks again
   }, LISTS_MS);
 }
 
 function take(tally) {
   const before = newest;
   newest = tally;
-  if (paused) {
-    if (before === null || tally.seq > before.seq) missed += 1;
-    paintPause();
+  if (pause.on) {
+    if (before === null || tally.seq > before.seq) pause.miss();
     return;
   }
   if (then !== null) return;
@@ -107,7 +113,7 @@ async function refresh() {
     read("", at), read("/timeline"), read("/groups", at), read("/moments", at),
   ]);
   const paint = () => {
-    if (asked !== then || paused) return; // the reader has gone on, or has stopped it
+    if (asked !== then || pause.on) return; // the reader has gone on, or has stopped it
     points = through.points;
     if (newest === null) newest = full;
     paintCard(asked === null ? newerOf(newest, full) : full);
@@ -218,7 +224,7 @@ function addressAt(seq) {
 /** Go to a place in time. The address names it, to be linked to. */
 function goTo(seq) {
   then = seq;
-  paused = false;
+  pause.set(false);
   history.replaceState(null, "", addressAt(seq));
   refresh().catch(() => {}); // what is shown stays, with its own time beside it
 }
@@ -234,22 +240,8 @@ byId("latest").addEventListener("click", () => goTo(null));
 
 function paintPause() {
   const ended = newest !== null && ENDED.has(newest.phase);
-  byId("pause").hidden = then !== null || (ended && !paused);
-  byId("pause").textContent = language.say(paused ? "resume" : "pause");
-  byId("pause").setAttribute("aria-pressed", String(paused));
-  say(byId("missed"), paused ? language.say("missed", { n: missed }) : "");
+  byId("pause").hidden = then !== null || (ended && !pause.on);
 }
-
-byId("pause").addEventListener("click", () => {
-  paused = !paused;
-  missed = 0;
-  if (paused) {
-    paintPause();
-    return;
-  }
-  paintCard(newest);
-  refresh().catch(() => {});
-});
 
 /** A word while it is live; that it stands still is a plate that nobody overlooks. */
 function showState({ name, since }) {

@@ -3,6 +3,12 @@
 /** The phases after which no vote comes. */
 export const ENDED = new Set(["closed", "annulled"]);
 
+/** A text that leaves its page (a title): that of a rehearsal says first that it is one. */
+export function marked(text, { rehearsal }, language) {
+  if (!rehearsal) return text;
+  return [language.say("rehearsal").toUpperCase(), language.say("not_real"), text].join(" · ");
+}
+
 /** The required majority: "Two thirds of those present and voting". */
 export function ruleInWords(rule, language) {
   if (typeof rule === "string") {

@@ -3,19 +3,14 @@
 // must come up whatever is typed.
 
 import { readDelay } from "../delay.js";
+import { DIRECTIONS, isCurrent, isOff, oneOf, PALETTES, THEMES } from "../looks.js";
 
 const LAYOUTS = new Set(["lower-third", "full", "members", "result", "ticker", "bug"]);
-const THEMES = new Set(["dark", "light"]);
-const PALETTES = new Set(["board", "cvd"]);
 const LABELS = new Set(["code", "name"]);
-const DIRECTIONS = new Set(["ltr", "rtl"]);
 const COLOUR = /^[0-9a-f]{6}$/i;
 const KEEP_SECONDS = 600;
 // Never by hand while it is on air: a rehearsal is asked for by the address alone.
 const BY_ADDRESS = new Set(["rehearsal"]);
-
-const oneOf = (known, value, otherwise) => (known.has(value) ? value : otherwise);
-const isOff = (value) => value === "0" || value === "false";
 
 function whole(value, highest, otherwise) {
   const number = Number(value);
@@ -37,8 +32,7 @@ export function readOptions(query, path, settings = {}, typed = {}) {
   const [, page, fromPath, idFromPath] = path.split("/").map(decodeURIComponent);
   const served = page === "overlay";
   const id = ask("vote") ?? (served ? idFromPath : null) ?? "current";
-  const follow = ask("follow");
-  const current = id === "current" || follow === "current" || follow === "true";
+  const current = isCurrent(id, ask("follow"));
   const chroma = ask("chroma")?.replace(/^#/, "") ?? "";
   return {
     chamber: ask("chamber") ?? (served ? fromPath : null) ?? "ga",

@@ -73,6 +73,22 @@ def test_it_is_live_in_the_languages_that_were_asked_for(
         expect(number).to_have_text("2", timeout=SHOWN_MS)
 
 
+def test_it_is_as_late_as_the_picture_beside_it(
+    page: Page, clerk: Clerk, name: str
+) -> None:
+    number = page.locator("#c [data-vote=yes] .number")
+    give(page, delay_ms="4000")
+    expect(number).to_have_text("0", timeout=4000 + SHOWN_MS)
+    clerk.vote(f"{name}-2", "FRA", "yes")
+    clerk.vote(name, "NOR", "yes")
+    # The element beside it, without a delay, tells that it could be known.
+    prompt = page.locator("#a [data-vote=yes] .number")
+    expect(prompt).to_have_text("2", timeout=SHOWN_MS)
+    assert number.inner_text() == "0"
+    expect(number).to_have_text("1", timeout=4000 + SHOWN_MS)
+    assert "delay_ms=4000" in (page.locator("#c #home").get_attribute("href") or "")
+
+
 def test_what_stands_inside_the_tag_is_shown_until_there_is_a_tally(page: Page) -> None:
     expect(page.locator("#a [data-vote=yes] .number")).to_be_visible(timeout=SHOWN_MS)
     # Light text without a slot to stand in has no box.

@@ -7,7 +7,7 @@ import pytest
 
 from tellers_core.errors import Problem
 from tellers_core.events import Outcome, Vote
-from tellers_core.history import MAX_PROBLEMS, Reading, read_history
+from tellers_core.history import MAX_PROBLEMS, Reading, is_history, read_history
 from tellers_core.past import PastRollCall, Totals, take
 from tests.past import generated, undl, voeten, vote_on
 
@@ -168,6 +168,22 @@ def test_a_file_of_bad_lines_only_is_not_read_to_its_end() -> None:
 def test_a_file_that_is_none_says_so(text: str, detail: str) -> None:
     (problem,) = read(text).problems
     assert detail in problem.detail
+
+
+@pytest.mark.parametrize(
+    ("header", "is_one"),
+    [
+        ("undl_id,ms_vote\n", True),
+        ("\ufeffUNDL_ID;x, Ms_Vote ,undl_id", True),
+        ("rcid,ccode,vote\r\n", True),
+        ("delegation,vote\n", False),
+        ("a\0b", False),
+        ("x" * 200_000, False),  # longer than any field may be
+        ("", False),
+    ],
+)
+def test_a_history_is_known_by_its_header(header: str, is_one: bool) -> None:
+    assert is_history(header) is is_one
 
 
 def test_the_format_can_be_said() -> None:

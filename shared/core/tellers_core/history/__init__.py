@@ -77,7 +77,10 @@ def read_history(
 
 def is_history(header: str) -> bool:
     """Whether this is the first line of such a file, whatever it may lack."""
-    names = _names(next(csv.reader([header]), []))
+    try:
+        names = _names(next(csv.reader([header]), []))
+    except csv.Error:
+        return False
     return any({kind.KEY, kind.VOTE} <= {*names} for kind in FORMATS.values())
 
 

@@ -265,12 +265,11 @@ def test_nothing_moves_for_who_does_not_want_it(
 
 @pytest.mark.parametrize("path", ["v", "embed"])
 def test_a_whole_vote_is_read_aloud_in_few_sentences(
-    visitor: Visitor, clerk: Clerk, stack: Stack, path: str
+    visitor: Visitor, clerk: Clerk, path: str
 ) -> None:
     """Fewer than 15 utterances, the opening and the result among them."""
     name = f"aloud-{path}"
     clerk.schedule(name, title="Draft")
-    is_known(stack, name, "scheduled")
     visitor.open(f"/{path}/ga/{name}")
     assert visitor.spoken == ""
     visitor.page.evaluate(

@@ -1,10 +1,13 @@
 """Somebody who opens pages: what they see, and what went wrong on the side."""
 
+import re
+import time
 from collections import Counter
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import httpx
 from playwright.sync_api import Browser, ConsoleMessage, expect
 
 HALL = (1920, 1080)
@@ -12,6 +15,11 @@ PHONE = (390, 844)
 SHOWN_MS = 10_000
 # After a restart of the gateway a page comes back within its backoff.
 BACK_MS = 30_000
+# A test may well want to see a page of a roll call that is not there.
+KNOWN_SECONDS = 3.0
+OF_A_ROLL_CALL = re.compile(
+    r"/(?:board|v|embed|overlay|dock)/([^/]+)/(?!current\b)([^/?#]+)"
+)
 
 
 def pages_of(name: str) -> dict[str, str | None]:
@@ -66,8 +74,25 @@ class Visitor:
 
     def open(self, path: str, state: str = "live") -> None:
         """Open a page and wait for its state."""
+        if not self.expects_trouble:
+            self._await_roll_call(path)
         self.page.goto(f"{self._url}{path}")
         self.sees_state(state)
+
+    def _await_roll_call(self, path: str) -> None:
+        """What was just scheduled is at the gateway a moment later: until then a page
+        is answered 404, which a browser notes as an error."""
+        found = OF_A_ROLL_CALL.match(path)
+        if found is None:
+            return
+        tally = f"{self._url}/v1/{found[1]}/roll-calls/{found[2]}/tally"
+        query = {"rehearsal": "1"} if "rehearsal=1" in path else {}
+        give_up = time.monotonic() + KNOWN_SECONDS
+        while time.monotonic() < give_up:
+            answer = httpx.get(tally, params=query, verify=False, trust_env=False)
+            if answer.status_code != httpx.codes.NOT_FOUND:
+                return
+            time.sleep(0.02)
 
     def open_board(self, roll_call: str, query: str = "", chamber: str = "ga") -> None:
         """Open a board and wait until it is live."""

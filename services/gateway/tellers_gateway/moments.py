@@ -108,17 +108,15 @@ def _of_event(
         case RollCallAnnulled():
             return [("annulled", words.say("status.annulled"), None)]
         case VoteRecorded(code, vote):
-            permanent = code in _permanent(recorded.time[:10])
-            return _of_vote(code, vote, words, first_no=first_no, permanent=permanent)
+            return _of_vote(code, vote, recorded.time, words, first_no=first_no)
         case VoteChanged(code, now, before):
-            permanent = code in _permanent(recorded.time[:10])
             wording = words.say(
                 "moment.changed",
                 name=name_of(code, words.language),
                 before=words.say(f"vote.{before}"),
                 now=words.say(f"vote.{now}"),
             )
-            told = _of_vote(code, now, words, first_no=first_no, permanent=permanent)
+            told = _of_vote(code, now, recorded.time, words, first_no=first_no)
             return [("changed", wording, code), *told]
         case VoteWithdrawn(code, before):
             name = name_of(code, words.language)
@@ -136,13 +134,13 @@ def _permanent(day: str) -> frozenset[str]:
 
 
 def _of_vote(
-    code: str, vote: Vote, words: Words, *, first_no: bool, permanent: bool
+    code: str, vote: Vote, time: str, words: Words, *, first_no: bool
 ) -> _Told:
     name = name_of(code, words.language)
     told: _Told = []
     if vote is Vote.NO and first_no:
         told.append(("first_no", words.say("moment.first_no", name=name), code))
-    if permanent:
+    if code in _permanent(time[:10]):
         said = words.say(f"vote.{vote}")
         wording = words.say("moment.permanent", name=name, vote=said)
         told.append(("permanent", wording, code))

@@ -269,8 +269,7 @@ def _unknown(endpoint: str) -> HttpProblem:
 
 
 def _bad(pointer: str, detail: str) -> HttpProblem:
-    errors = [{"pointer": pointer, "detail": detail}]
-    return HttpProblem("bad_request", detail, errors=errors)
+    return HttpProblem("bad_request", detail, pointer=pointer)
 
 
 def _later(detail: str) -> HttpProblem:

@@ -1,25 +1,15 @@
 """Lock and close at the desk: what is to be compared, and the result on paper."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.console.test_console import Desk
-from tests.e2e.stack import Clerk, Stack
+from tests.console.desk import Desk
+from tests.e2e.stack import Clerk
 
 TIME = re.compile(r"Locked at \d\d:\d\d:\d\d")
 HIDDEN_ON_PAPER = ("#clock", "#queue", "#public", "#steps", ".entry", ".choices")
-
-
-@pytest.fixture
-def desk(stack: Stack, browser: Browser) -> Iterator[Desk]:
-    found = Desk(browser, stack)
-    yield found
-    found.context.close()
-    assert found.errors == []
 
 
 def test_what_is_to_be_compared_before_closing(desk: Desk, clerk: Clerk) -> None:

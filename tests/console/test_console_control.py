@@ -7,22 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
-import pytest
 from playwright.sync_api import Browser, expect
 
 from tellers_runtime.log import connect
 from tellers_runtime.tokens import Scope, TokenStore
-from tests.console.test_console import SHOWN_MS, Desk, votes
+from tests.console.desk import SHOWN_MS, Desk, votes
 from tests.e2e.stack import Clerk, Service, Stack
 from tests.servers import wait_until
-
-
-@pytest.fixture
-def desk(stack: Stack, browser: Browser) -> Iterator[Desk]:
-    found = Desk(browser, stack)
-    yield found
-    found.context.close()
-    assert found.errors == []
 
 
 def token(stack: Stack) -> str:
@@ -181,19 +172,30 @@ def two_persons(stack: Stack) -> Iterator[Service]:
         service.stop()
 
 
+@contextmanager
+def two_desks(
+    stack: Stack, browser: Browser, roll_call: str
+) -> Iterator[tuple[Desk, Desk]]:
+    """Two persons before such an ingest, each with a token of their own."""
+    with two_persons(stack) as service:
+        first, second = Desk(browser, stack), Desk(browser, stack)
+        for desk, clear in ((first, stack.token), (second, token(stack))):
+            desk.at(service.url)
+            desk.sit_down(roll_call, clear)
+            desk.ready()
+        yield first, second
+        for desk in (first, second):
+            desk.context.close()
+            assert desk.errors == []
+
+
 def test_unlocking_takes_two_persons_at_two_desks(
     stack: Stack, browser: Browser, clerk: Clerk
 ) -> None:
     clerk.open("two-persons")
     clerk.vote("two-persons", "FRA", "yes")
     clerk.step("two-persons", "lock")
-    with two_persons(stack) as service:
-        desks = [Desk(browser, stack), Desk(browser, stack)]
-        first, second = desks
-        for desk, clear in ((first, stack.token), (second, token(stack))):
-            desk.at(service.url)
-            desk.sit_down("two-persons", clear)
-            desk.ready()
+    with two_desks(stack, browser, "two-persons") as (first, second):
         first.page.click("#do-unlock")
         first.page.fill("#approval-reason", "a delegation asked before proclamation")
         first.page.click("#ask-yes")
@@ -204,22 +206,13 @@ def test_unlocking_takes_two_persons_at_two_desks(
         second.sees("#approval", "asks to unlock: a delegation asked")
         second.page.click("#approval-go")
         second.sees("#phase", "Open")
-        for desk in desks:
-            desk.context.close()
-            assert desk.errors == []
 
 
 def test_another_majority_takes_two_persons_who_see_which(
     stack: Stack, browser: Browser, clerk: Clerk
 ) -> None:
     clerk.open("two-rule")
-    with two_persons(stack) as service:
-        desks = [Desk(browser, stack), Desk(browser, stack)]
-        first, second = desks
-        for desk, clear in ((first, stack.token), (second, token(stack))):
-            desk.at(service.url)
-            desk.sit_down("two-rule", clear)
-            desk.ready()
+    with two_desks(stack, browser, "two-rule") as (first, second):
         first.page.click("#do-rule")
         first.page.select_option("#new-majority", "unanimous")
         first.page.click("#ask-yes")
@@ -232,9 +225,6 @@ def test_another_majority_takes_two_persons_who_see_which(
         wait_until(
             lambda: clerk.http.get(rule).json()["rule"] == "unanimous", 15, "the rule"
         )
-        for desk in desks:
-            desk.context.close()
-            assert desk.errors == []
 
 
 def test_a_rehearsal_reaches_no_live_screen(

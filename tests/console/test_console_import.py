@@ -1,20 +1,10 @@
 """The import of votes at the desk: what is read, what is asked before it is sent."""
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, FilePayload
+from playwright.sync_api import FilePayload
 
-from tests.console.test_console import Desk, votes
-from tests.e2e.stack import Clerk, Stack
-
-
-@pytest.fixture
-def desk(stack: Stack, browser: Browser) -> Iterator[Desk]:
-    found = Desk(browser, stack)
-    yield found
-    found.context.close()
-    assert found.errors == []
+from tests.console.desk import Desk, votes
+from tests.e2e.stack import Clerk
 
 
 def begin(desk: Desk, clerk: Clerk, roll_call: str) -> None:

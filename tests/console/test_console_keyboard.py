@@ -1,26 +1,17 @@
 """A whole vote by keyboard alone, and each dialog under axe-core."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.console.test_console import Desk, votes
+from tests.console.desk import Desk, votes
 from tests.console.test_console_control import token, two_persons
 from tests.e2e.stack import Clerk, Stack
 from tests.pages.test_axe import AXE, TAGS
 
 # No part of the desk is further away than this.
 MOST_TABS = 40
-
-
-@pytest.fixture
-def desk(stack: Stack, browser: Browser) -> Iterator[Desk]:
-    found = Desk(browser, stack)
-    yield found
-    found.context.close()
-    assert found.errors == []
 
 
 def focused(desk: Desk) -> str:

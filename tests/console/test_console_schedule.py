@@ -1,21 +1,11 @@
 """A roll call scheduled at the desk, and the lot drawn before or after."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.console.test_console import Desk, votes
+from tests.console.desk import Desk, votes
 from tests.e2e.stack import Clerk, Stack
-
-
-@pytest.fixture
-def desk(stack: Stack, browser: Browser) -> Iterator[Desk]:
-    found = Desk(browser, stack)
-    yield found
-    found.context.close()
-    assert found.errors == []
 
 
 def read(clerk: Clerk, roll_call: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """A token for rehearsals reaches nothing real, and the other way round."""
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -9,8 +8,9 @@ import pytest
 from tellers_runtime import keys
 from tellers_runtime.tokens import Audience, Scope, TokenStore
 from tests.security.routes import COMMANDS, IN_LINES, Command
-from tests.servers import RedisServer
-from tests.services.ingest import Hall, hall, in_thread, refusal
+from tests.services.ingest import Hall, refusal
+
+pytest_plugins = ("tests.services.two_ingests",)
 
 # Where the body says which of the two it is about; all others name a roll call.
 BODY_SAYS = ("", "/publication/freeze", "/publication/release", "/publication/delay")
@@ -23,18 +23,6 @@ OTHER = {
     Audience.LIVE: Audience.REHEARSAL,
     Audience.REHEARSAL: Audience.LIVE,
 }
-
-
-@pytest.fixture(scope="module")
-def services(redis_server: RedisServer) -> Iterator[list[str]]:
-    with in_thread(redis_server.url) as one, in_thread(redis_server.url) as other:
-        yield [one, other]
-
-
-@pytest.fixture
-async def at(redis_url: str, services: list[str]) -> AsyncIterator[Hall]:
-    async with hall(redis_url, services) as found:
-        yield found
 
 
 async def token_for(at: Hall, audience: Audience | None) -> dict[str, str]:

@@ -39,6 +39,13 @@ def url(stack: Stack) -> str:
     return stack.gateway_url
 
 
+@pytest.fixture(scope="module")
+def http(url: str) -> Iterator[httpx.Client]:
+    """A reader that keeps no answer."""
+    with httpx.Client(base_url=url, timeout=PATIENCE, verify=False) as client:
+        yield client
+
+
 class AwaitedClerk(Clerk):
     """A clerk who goes on when the gateway knows the new roll call."""
 

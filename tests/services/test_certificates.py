@@ -3,7 +3,6 @@ people run; and what the gateway says where there are none."""
 
 import asyncio
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -42,13 +41,6 @@ from tests.services.viewing import ES_11_1, PATIENCE, refusal
 pytest_plugins = ("tests.services.gateway_stack",)
 
 PAST = "/v1/ga/roll-calls"
-
-
-@pytest.fixture(scope="module")
-def http(url: str) -> Iterator[httpx.Client]:
-    """A reader that keeps no answer."""
-    with httpx.Client(base_url=url, timeout=PATIENCE, verify=False) as client:
-        yield client
 
 
 def given(http: httpx.Client, path: str, **query: Any) -> httpx.Response:

@@ -4,7 +4,6 @@ witnesses' signatures; /status.json."""
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
@@ -22,13 +21,6 @@ from tests.services.viewing import PATIENCE, refusal
 pytest_plugins = ("tests.services.gateway_stack",)
 
 LIST = "/v1/ga/checkpoints"
-
-
-@pytest.fixture(scope="module")
-def http(url: str) -> Iterator[httpx.Client]:
-    """A reader that keeps no answer."""
-    with httpx.Client(base_url=url, timeout=PATIENCE, verify=False) as client:
-        yield client
 
 
 class Signed(NamedTuple):

@@ -1,19 +1,9 @@
 """HEAD is answered as GET is, without the body."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
-from tests.services.viewing import PATIENCE
-
 pytest_plugins = ("tests.services.gateway_stack",)
-
-
-@pytest.fixture(scope="module")
-def http(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, timeout=PATIENCE, verify=False) as client:
-        yield client
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 """What a browser asks before a page elsewhere reads: answered for reads only."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
-from tests.services.viewing import PATIENCE, refusal
+from tests.services.viewing import refusal
 
 pytest_plugins = ("tests.services.gateway_stack",)
 
@@ -14,12 +12,6 @@ ASKS = ORIGIN | {
     "Access-Control-Request-Method": "GET",
     "Access-Control-Request-Headers": "if-none-match",
 }
-
-
-@pytest.fixture(scope="module")
-def http(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, timeout=PATIENCE, verify=False) as client:
-        yield client
 
 
 @pytest.mark.parametrize(

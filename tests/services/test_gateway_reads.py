@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,13 +35,6 @@ LIST = "/v1/ga/roll-calls"
 EVENTS = "/v1/ga/events"
 CACHE = "public, s-maxage=1"
 ORDER = list(general_assembly().codes)
-
-
-@pytest.fixture(scope="module")
-def http(url: str) -> Iterator[httpx.Client]:
-    """A reader that keeps no answer."""
-    with httpx.Client(base_url=url, timeout=PATIENCE, verify=False) as client:
-        yield client
 
 
 @pytest.fixture

@@ -1,30 +1,18 @@
 """The same command again: by key, by version, at whichever process it arrives."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
 from tellers_core.events import Vote
 from tellers_runtime import keys
-from tests.servers import RedisServer
-from tests.services.ingest import Clerk, Hall, hall, in_thread, refusal
+from tests.services.ingest import Clerk, Hall, refusal
+
+pytest_plugins = ("tests.services.two_ingests",)
 
 FRA = "/es-11-1/votes/FRA"
 KEY = {"Idempotency-Key": "c1f0f1a2-7d0e"}
-
-
-@pytest.fixture(scope="module")
-def services(redis_server: RedisServer) -> Iterator[list[str]]:
-    with in_thread(redis_server.url) as one, in_thread(redis_server.url) as other:
-        yield [one, other]
-
-
-@pytest.fixture
-async def at(redis_url: str, services: list[str]) -> AsyncIterator[Hall]:
-    async with hall(redis_url, services) as found:
-        yield found
 
 
 def same(first: httpx.Response, again: httpx.Response) -> None:

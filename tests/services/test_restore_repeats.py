@@ -1,6 +1,5 @@
 """Commands that are sent again after a restore, and ingest processes that ran on."""
 
-from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,9 +14,10 @@ from tellers_runtime.log import LogReader
 from tellers_tally.backup import back_up
 from tellers_tally.restore import restore_all, restore_from
 from tellers_tally.settings import TallySettings
-from tests.servers import RedisServer
-from tests.services.ingest import LOGS, Clerk, Hall, hall, in_thread, refusal
+from tests.services.ingest import LOGS, Clerk, Hall, refusal
 from tests.services.tallying import Archive, leading, settings_for, silent, until
+
+pytest_plugins = ("tests.services.two_ingests",)
 
 GA = LogName("ga")
 # Every kind of command, in an order in which each is allowed.
@@ -37,18 +37,6 @@ COMMANDS: tuple[tuple[str, str, object], ...] = (
     ("POST", "", {"id": "r9", "title": "T", "rule": "simple", "rehearsal": True}),
     ("POST", "/r9/annul", None),
 )
-
-
-@pytest.fixture(scope="module")
-def services(redis_server: RedisServer) -> Iterator[list[str]]:
-    with in_thread(redis_server.url) as one, in_thread(redis_server.url) as other:
-        yield [one, other]
-
-
-@pytest.fixture
-async def at(redis_url: str, services: list[str]) -> AsyncIterator[Hall]:
-    async with hall(redis_url, services) as found:
-        yield found
 
 
 @pytest.fixture
